@@ -1,0 +1,245 @@
+#include "api/dispatch.h"
+
+#include <inttypes.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <sys/random.h>
+
+#include "api/gate.h"
+#include "api/negotiate.h"
+#include "api/problem.h"
+#include "api/routes.h"
+#include "api/upload.h"
+#include "base/log.h"
+#include "codec/creation.h"
+
+/* Room for the delimiters and headers around a multipart body's parts. */
+#define MULTIPART_OVERHEAD (64 * 1024)
+
+/* How far beyond its limit a body is still read, so that the client gets an answer and not a reset. */
+#define BODY_GRACE ((uint64_t)64 << 20)
+
+/* Unique in this process, and with the start of the process in it also beyond. */
+static void make_request_id(char id[REQUEST_ID_SIZE])
+{
+    static _Atomic uint64_t start;
+    static _Atomic uint32_t count;
+    uint64_t prefix = atomic_load_explicit(&start, memory_order_relaxed);
+
+    if (prefix == 0) {
+        uint64_t chosen = 0;
+        while (getrandom(&chosen, sizeof chosen, 0) != sizeof chosen || chosen == 0)
+            continue;
+        if (atomic_compare_exchange_strong(&start, &prefix, chosen))
+            prefix = chosen;
+    }
+    uint32_t number = atomic_fetch_add_explicit(&count, 1, memory_order_relaxed);
+    static const char digits[] = "0123456789abcdef";
+    for (size_t i = 0; i < 16; i++)
+        id[i] = digits[prefix >> (60 - 4 * i) & 15];
+    id[16] = '-';
+    for (size_t i = 0; i < 8; i++)
+        id[17 + i] = digits[number >> (28 - 4 * i) & 15];
+    id[25] = '\0';
+}
+
+static void identify(struct request *request)
+{
+    const char *given = request->headers[HEADER_X_REQUEST_ID];
+
+    if (given && request->header_counts[HEADER_X_REQUEST_ID] == 1 && negotiate_is_request_id(given))
+        snprintf(request->id, sizeof request->id, "%s", given);
+    else
+        make_request_id(request->id);
+}
+
+static void finish(const struct request *request, struct response *response)
+{
+    response_header(response, "X-Request-Id", request->id);
+}
+
+static void fail(struct request *request, const struct error *err, struct response *response)
+{
+    if (problem_status(err->code) == 500)
+        log_event(LOG_ERROR, "request failed", LOG_TEXT("request_id", request->id),
+                  LOG_TEXT("operation", request->match.route ? request->match.route->operation : NULL),
+                  LOG_TEXT("code", error_slug(err->code)), LOG_TEXT("detail", err->message));
+    problem_respond(request, err, response);
+}
+
+/* The allowed methods, as the answer to OPTIONS, or beside the refusal of another. */
+static void allow(const struct request *request, struct response *response)
+{
+    char methods[ALLOW_SIZE];
+
+    router_allow(request->match.allowed, methods);
+    response_headerf(response, "Allow", "%s", methods);
+}
+
+static bool is_multipart(const struct request *request)
+{
+    const char *type = request->headers[HEADER_CONTENT_TYPE];
+
+    return type && negotiate_is_type(type, "multipart/form-data");
+}
+
+static bool begin_upload(struct request *request, struct error *err)
+{
+    request->body_max = request->service->state_max_bytes + CREATION_BODY_MAX + MULTIPART_OVERHEAD;
+    request->upload = upload_new(request->service, request->headers[HEADER_CONTENT_TYPE], err);
+    return request->upload != NULL;
+}
+
+static bool check_media_type(const struct request *request, struct error *err)
+{
+    const char *type = request->headers[HEADER_CONTENT_TYPE];
+    bool stream = request->match.route->largest_body == BODY_STREAM;
+
+    if (type && negotiate_is_type(type, TYPE_JSON))
+        return true;
+    return error_set(err, ERR_MEDIA_TYPE, "send Content-Type: " TYPE_JSON "%s, not %s",
+                     stream ? " or multipart/form-data" : "", type ? type : "none");
+}
+
+/* Whose length is not known beforehand is measured as it comes. */
+static bool check_body_length(const struct request *request, struct error *err)
+{
+    const char *length = request->headers[HEADER_CONTENT_LENGTH];
+
+    if (!length || (strlen(length) < 20 && strtoull(length, NULL, 10) <= request->body_max))
+        return true;
+    return error_set(err, ERR_TOO_LARGE, "the body may be at most %" PRIu64 " bytes long",
+                     request->body_max);
+}
+
+static bool prepare_body(struct request *request, struct error *err)
+{
+    const struct route *route = request->match.route;
+
+    request->body_max = route->largest_body;
+    if (route->largest_body == BODY_STREAM) {
+        if (is_multipart(request) && !begin_upload(request, err))
+            return false;
+        if (!request->upload)
+            request->body_max = CREATION_BODY_MAX;
+    }
+    if (route->largest_body > 0 && !request->upload && !check_media_type(request, err))
+        return false;
+    request->body.max = (size_t)request->body_max;
+    return check_body_length(request, err);
+}
+
+static bool route(struct request *request, struct response *response, struct error *err)
+{
+    struct error unrouted = {0};
+
+    if (!gate_check_framing(request, err)) {
+        response->close = true;
+        return false;
+    }
+    bool found =
+        router_match(routes, route_count, request->method, request->target, &request->match, &unrouted);
+    if (!gate_check_host(request, err))
+        return false;
+    if (!found)
+        *err = unrouted;
+    return found;
+}
+
+bool dispatch_begin(struct request *request, struct response *response)
+{
+    struct error err = {0};
+
+    identify(request);
+    bool routed = route(request, response, &err);
+    if (routed && !request->match.route) { /* OPTIONS */
+        response->status = 204;
+        allow(request, response);
+    } else if (routed && prepare_body(request, &err)) {
+        request->lane = request->match.route->lane;
+        return true;
+    } else {
+        bool close = response->close;
+        fail(request, &err, response);
+        response->close = close;
+        if (err.code == ERR_METHOD_NOT_ALLOWED)
+            allow(request, response);
+    }
+    finish(request, response);
+    return false;
+}
+
+static void refuse_body(struct request *request)
+{
+    error_set(&request->body_error, ERR_TOO_LARGE, "the body may be at most %" PRIu64 " bytes long",
+              request->body_max);
+}
+
+static bool is_refused(const struct request *request)
+{
+    return request->body_error.code != ERR_NONE;
+}
+
+bool dispatch_body(struct request *request, const void *data, size_t len)
+{
+    request->body_received += len;
+    if (request->body_received > request->body_max && !is_refused(request))
+        refuse_body(request);
+    if (!is_refused(request) && !request->upload && !text_append(&request->body, data, len))
+        error_memory(&request->body_error);
+    return request->body_received <= request->body_max
+        || request->body_received - request->body_max <= BODY_GRACE;
+}
+
+void dispatch_upload(struct request *request, const void *data, size_t len)
+{
+    if (!is_refused(request))
+        upload_feed(request->upload, data, len, &request->body_error);
+}
+
+static bool read_request(struct request *request, struct error *err)
+{
+    if (is_refused(request)) {
+        *err = request->body_error;
+        return false;
+    }
+    if (request->upload && !upload_finish(request->upload, err))
+        return false;
+    return request_read_query(request, err);
+}
+
+bool dispatch_finish(struct request *request, struct response *response)
+{
+    const struct route *route = request->match.route;
+    struct error err = {0};
+
+    if (!read_request(request, &err)) {
+        fail(request, &err, response);
+    } else if (!route->first) {
+        return false;
+    } else if (!route->first(request, response, &err)) {
+        if (err.code == ERR_NONE)
+            return false; /* to be worked on */
+        fail(request, &err, response);
+    }
+    finish(request, response);
+    return true;
+}
+
+void dispatch_work(struct request *request, struct response *response)
+{
+    struct error err = {0};
+
+    if (!request->match.route->handler(request, response, &err))
+        fail(request, &err, response);
+    finish(request, response);
+}
+
+void dispatch_overloaded(struct request *request, struct response *response)
+{
+    struct error err;
+
+    error_set(&err, ERR_OVERLOADED, "too many requests are waiting for a disk; try again in a moment");
+    fail(request, &err, response);
+    finish(request, response);
+}

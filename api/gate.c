@@ -1,0 +1,85 @@
+#include "api/gate.h"
+
+#include <arpa/inet.h>
+#include <stdio.h>
+#include <strings.h>
+
+/* More than one of these, or two of them together, and a proxy may have seen another request than we
+ * do (RFC 9112, sections 3.2 and 6.3). */
+static bool check_single(const struct request *request, struct error *err)
+{
+    const unsigned char *counts = request->header_counts;
+    const char *coding = request->headers[HEADER_TRANSFER_ENCODING];
+
+    if (counts[HEADER_HOST] > 1 || counts[HEADER_CONTENT_LENGTH] > 1
+        || counts[HEADER_TRANSFER_ENCODING] > 1 || counts[HEADER_CONTENT_TYPE] > 1)
+        return error_set(err, ERR_BAD_REQUEST, "a header that must be single was sent twice");
+    if (counts[HEADER_CONTENT_LENGTH] && coding)
+        return error_set(err, ERR_BAD_REQUEST,
+                         "Content-Length and Transfer-Encoding were both sent");
+    if (!counts[HEADER_HOST] && request->is_http_1_1)
+        return error_set(err, ERR_BAD_REQUEST, "a request of HTTP/1.1 needs a Host header");
+    if (coding && strcasecmp(coding, "chunked") != 0)
+        return error_set(err, ERR_NOT_IMPLEMENTED, "the only transfer coding understood is chunked");
+    return true;
+}
+
+static bool check_length(const struct request *request, struct error *err)
+{
+    const char *length = request->headers[HEADER_CONTENT_LENGTH];
+
+    if (!length || (*length && strspn(length, "0123456789") == strlen(length)))
+        return true;
+    return error_set(err, ERR_BAD_REQUEST, "Content-Length is not a decimal number");
+}
+
+bool gate_check_framing(const struct request *request, struct error *err)
+{
+    return check_single(request, err) && check_length(request, err);
+}
+
+static bool is_ip_literal(const char *name)
+{
+    unsigned char address[sizeof(struct in6_addr)];
+    char inner[INET6_ADDRSTRLEN];
+    size_t len = strlen(name);
+
+    if (name[0] != '[')
+        return inet_pton(AF_INET, name, address) == 1;
+    if (len < 3 || name[len - 1] != ']' || len - 2 >= sizeof inner)
+        return false;
+    snprintf(inner, sizeof inner, "%.*s", (int)(len - 2), name + 1);
+    return inet_pton(AF_INET6, inner, address) == 1;
+}
+
+static bool is_ours(const struct http_settings *settings, const char *name)
+{
+    if (strcasecmp(name, "localhost") == 0 || is_ip_literal(name))
+        return true;
+    for (size_t i = 0; i < settings->host_count; i++)
+        if (strcasecmp(name, settings->hosts[i]) == 0)
+            return true;
+    return false;
+}
+
+bool gate_check_host(const struct request *request, struct error *err)
+{
+    const struct route_match *match = &request->match;
+    const char *host = request->headers[HEADER_HOST];
+    char name[256];
+
+    if (match->authority_len)
+        snprintf(name, sizeof name, "%.*s", (int)match->authority_len, match->authority);
+    else if (host)
+        snprintf(name, sizeof name, "%s", host);
+    else
+        return true; /* HTTP/1.0: no browser speaks it */
+    char *end = name[0] == '[' ? strchr(name, ']') : NULL;
+    char *port = strrchr(end ? end : name, ':');
+    if (port && port[1 + strspn(port + 1, "0123456789")] == '\0')
+        *port = '\0';
+    if (is_ours(request->settings, name))
+        return true;
+    return error_set(err, ERR_MISDIRECTED,
+                     "this server is not called \"%s\"; --host makes a name known to it", name);
+}

@@ -1,0 +1,12 @@
+/* What is refused before a request is looked at: heads that two servers could read differently, and
+ * calls by a name that is not ours. */
+#pragma once
+
+#include "api/http.h"
+
+/* ERR_BAD_REQUEST, ERR_NOT_IMPLEMENTED: the connection must be closed after the answer. */
+bool gate_check_framing(const struct request *request, struct error *err);
+
+/* To be asked when the target is known, which may name a host itself. ERR_MISDIRECTED: a web page must
+ * not reach us by rebinding its own name. */
+bool gate_check_host(const struct request *request, struct error *err);

@@ -1,0 +1,114 @@
+/* A request and its answer as handlers see them: plain structs, no HTTP library. */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "api/query.h"
+#include "api/router.h"
+#include "base/text.h"
+#include "codec/fields.h"
+#include "service/service.h"
+
+/* The headers that mean something to us. */
+enum header {
+    HEADER_ACCEPT,
+    HEADER_CONTENT_LENGTH,
+    HEADER_CONTENT_TYPE,
+    HEADER_HOST,
+    HEADER_IF_MATCH,
+    HEADER_IF_NONE_MATCH,
+    HEADER_IF_RANGE,
+    HEADER_RANGE,
+    HEADER_TRANSFER_ENCODING,
+    HEADER_X_REQUEST_ID,
+    HEADER__COUNT
+};
+
+#define REQUEST_ID_SIZE 65
+
+struct upload;
+
+struct request {
+    struct service *service;
+    const struct http_settings *settings;
+    char *target; /* raw; owned */
+    enum method method;
+    bool is_http_1_1;
+    struct route_match match;
+    struct query query;
+    struct faults faults;
+    const char *headers[HEADER__COUNT]; /* NULL if not sent; lists sent in pieces are joined */
+    unsigned char header_counts[HEADER__COUNT];
+    char *joined[HEADER__COUNT]; /* owned, for those that are */
+    char id[REQUEST_ID_SIZE];
+    uint64_t body_max, body_received;
+    struct text body;        /* as received; empty if it goes to an upload */
+    struct upload *upload;   /* owned: a multipart body, as it arrives */
+    struct error body_error; /* why the rest of the body is passed over */
+    enum lane_kind lane;     /* where the handler will run */
+    void *plan;              /* what `first` worked out for the handler; owned */
+    void (*plan_free)(void *plan);
+    struct verdict *verdict; /* of a refusal with ERR_NOT_VALID; owned */
+};
+
+struct http_settings {
+    char *const *hosts; /* names besides localhost and IP literals by which clients may call us */
+    size_t host_count;
+};
+
+/* `target` is copied. NULL without memory. */
+struct request *request_new(struct service *service, const struct http_settings *settings,
+                            const char *target);
+void request_free(struct request *request);
+
+/* Takes note of a header that was sent; `value` must outlive the request. ERR_INTERNAL. */
+bool request_add_header(struct request *request, const char *name, const char *value,
+                        struct error *err);
+
+/* Reads the query by the route's names. As query_parse(). */
+bool request_read_query(struct request *request, struct error *err);
+
+/* The {id} of the path; ERR_NOT_FOUND if no snapshot can have it. */
+const char *request_snapshot_id(const struct request *request, struct error *err);
+
+#define RESPONSE_HEADERS_MAX 8
+#define RESPONSE_ROOM        2048
+
+struct cached;
+
+struct response {
+    unsigned status;
+    bool close; /* the connection, after this */
+    size_t header_count;
+    struct {
+        const char *name, *value;
+    } headers[RESPONSE_HEADERS_MAX];
+    char room[RESPONSE_ROOM]; /* of formatted values */
+    size_t room_used;
+    struct text text;            /* an owned body, or */
+    const void *data;            /* a borrowed one of data_len bytes, or */
+    const struct cached *cached; /* one that data lies in, held; or */
+    int file;                    /* the part of a file, open; else -1 */
+    uint64_t file_offset, data_len;
+};
+
+void response_init(struct response *response);
+
+/* Frees what it owns and makes it as new. */
+void response_clear(struct response *response);
+
+/* `name` and `value` must outlive the response. */
+void response_header(struct response *response, const char *name, const char *value);
+
+/* A formatted value; one that is too long for the room is left out. */
+void response_headerf(struct response *response, const char *name, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
+
+#define TYPE_JSON     "application/json"
+#define TYPE_PROBLEM  "application/problem+json"
+#define TYPE_PROTOBUF "application/protobuf"
+
+/* The answer is the response's text, of that type. Returns true. */
+bool response_json(struct response *response, unsigned status);

@@ -1,0 +1,165 @@
+#include "api/listen.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netdb.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "base/own.h"
+
+#define UNIX_PREFIX "unix:"
+#define BACKLOG     1024
+
+static const char *unix_path(const char *address)
+{
+    size_t len = strlen(UNIX_PREFIX);
+
+    return strncmp(address, UNIX_PREFIX, len) == 0 ? address + len : NULL;
+}
+
+/* "127.0.0.1:80" or "[::1]:80" → its two halves. */
+static bool split(const char *address, char host[INET6_ADDRSTRLEN], const char **port)
+{
+    const char *colon = strrchr(address, ':');
+    const char *start = address;
+    const char *end = colon;
+
+    if (!colon || colon == address)
+        return false;
+    if (*start == '[') {
+        start++;
+        end--;
+        if (*end != ']')
+            return false;
+    }
+    if (end - start >= INET6_ADDRSTRLEN)
+        return false;
+    snprintf(host, INET6_ADDRSTRLEN, "%.*s", (int)(end - start), start);
+    *port = colon + 1;
+    return true;
+}
+
+static struct addrinfo *parse(const char *address)
+{
+    const struct addrinfo hints = {
+        .ai_flags = AI_NUMERICHOST | AI_NUMERICSERV | AI_PASSIVE,
+        .ai_socktype = SOCK_STREAM,
+    };
+    struct addrinfo *found;
+    char host[INET6_ADDRSTRLEN];
+    const char *port;
+
+    if (!split(address, host, &port) || !*port)
+        return NULL;
+    if (strcmp(host, "localhost") == 0)
+        strcpy(host, "127.0.0.1");
+    return getaddrinfo(host, port, &hints, &found) == 0 ? found : NULL;
+}
+
+static void free_addresses(struct addrinfo *addresses)
+{
+    freeaddrinfo(addresses);
+}
+OWN(struct addrinfo, free_addresses)
+
+static bool is_loopback(const struct sockaddr *address)
+{
+    if (address->sa_family == AF_INET)
+        return ntohl(((const struct sockaddr_in *)address)->sin_addr.s_addr) >> 24 == 127;
+    return IN6_IS_ADDR_LOOPBACK(&((const struct sockaddr_in6 *)address)->sin6_addr);
+}
+
+bool listen_is_open(const char *address)
+{
+    AUTO(free_addresses) struct addrinfo *parsed = unix_path(address) ? NULL : parse(address);
+
+    return parsed && !is_loopback(parsed->ai_addr);
+}
+
+static int fail(const char *address, struct error *err)
+{
+    error_set(err, ERR_INVALID, "cannot listen on %s: %s", address, strerrordesc_np(errno));
+    return -1;
+}
+
+static void describe(int fd, char bound[LISTEN_ADDRESS_SIZE])
+{
+    struct sockaddr_storage address;
+    socklen_t len = sizeof address;
+    char host[INET6_ADDRSTRLEN] = "";
+    bool v6;
+
+    getsockname(fd, (struct sockaddr *)&address, &len);
+    v6 = address.ss_family == AF_INET6;
+    inet_ntop(address.ss_family,
+              v6 ? (void *)&((struct sockaddr_in6 *)&address)->sin6_addr
+                 : (void *)&((struct sockaddr_in *)&address)->sin_addr,
+              host, sizeof host);
+    unsigned port = ntohs(v6 ? ((struct sockaddr_in6 *)&address)->sin6_port
+                             : ((struct sockaddr_in *)&address)->sin_port);
+    snprintf(bound, LISTEN_ADDRESS_SIZE, v6 ? "http://[%s]:%u" : "http://%s:%u", host, port);
+}
+
+static int open_tcp(const char *address, char bound[LISTEN_ADDRESS_SIZE], struct error *err)
+{
+    AUTO(free_addresses) struct addrinfo *parsed = parse(address);
+
+    if (!parsed) {
+        error_set(err, ERR_INVALID,
+                  "--listen %s: give an IP address and a port (127.0.0.1:8080, [::1]:8080), or "
+                  "unix:/path", address);
+        return -1;
+    }
+    auto_fd int fd = socket(parsed->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (fd < 0)
+        return fail(address, err);
+    setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &(int){1}, sizeof(int));
+    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &(int){1}, sizeof(int));
+    if (bind(fd, parsed->ai_addr, parsed->ai_addrlen) != 0 || listen(fd, BACKLOG) != 0)
+        return fail(address, err);
+    describe(fd, bound);
+    return TAKE_FD(fd);
+}
+
+/* A socket file that nobody listens on is what a killed predecessor left. */
+static void remove_stale(const struct sockaddr_un *name)
+{
+    auto_fd int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+    if (fd >= 0 && connect(fd, (const struct sockaddr *)name, sizeof *name) != 0
+        && errno == ECONNREFUSED)
+        unlink(name->sun_path);
+}
+
+static int open_unix(const char *path, char bound[LISTEN_ADDRESS_SIZE], struct error *err)
+{
+    struct sockaddr_un name = {.sun_family = AF_UNIX};
+
+    if (*path != '/' || strlen(path) >= sizeof name.sun_path) {
+        error_set(err, ERR_INVALID, "--listen unix:%s: give an absolute path of at most %zu bytes",
+                  path, sizeof name.sun_path - 1);
+        return -1;
+    }
+    strcpy(name.sun_path, path);
+    auto_fd int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (fd < 0)
+        return fail(path, err);
+    remove_stale(&name);
+    if (bind(fd, (struct sockaddr *)&name, sizeof name) != 0 || listen(fd, BACKLOG) != 0)
+        return fail(path, err);
+    snprintf(bound, LISTEN_ADDRESS_SIZE, UNIX_PREFIX "%s", path);
+    return TAKE_FD(fd);
+}
+
+int listen_open(const char *address, char bound[LISTEN_ADDRESS_SIZE], struct error *err)
+{
+    const char *path = unix_path(address);
+
+    return path ? open_unix(path, bound, err) : open_tcp(address, bound, err);
+}

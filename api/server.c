@@ -1,0 +1,456 @@
+#include "api/server.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <sys/socket.h>
+
+#include <microhttpd.h>
+
+#include "api/dispatch.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "service/cache.h"
+#include "service/file.h"
+
+/* Per connection: holds the request's head, and is the piece in which bodies come. */
+#define CONNECTION_MEMORY ((size_t)32 << 10)
+
+/* What is read from a file at a time, by a lane, and handed to the socket from memory. */
+#define FILE_PIECE ((size_t)256 << 10)
+
+struct server {
+    struct service *service;
+    struct http_settings http;
+    struct MHD_Daemon *daemon;
+    pthread_mutex_t mutex; /* of the two counts */
+    pthread_cond_t done;
+    unsigned running;  /* requests begun and not yet answered in full */
+    unsigned detached; /* of those, the ones that a lane will resume */
+    atomic_bool draining;
+};
+
+/* One request, from its first byte to the last byte of its answer. Touched by one thread at a time:
+ * the event loop's, or, while the connection is suspended, a lane's. */
+struct exchange {
+    struct server *server;
+    struct MHD_Connection *connection;
+    struct request *request;
+    enum { HEAD_EXPECTED, BODY_EXPECTED, PIECE_STORED, ANSWER_READY } phase;
+    bool is_running;
+    void *piece; /* of a body, on its way to disk; owned */
+    size_t piece_len;
+    struct response response;
+};
+
+static void count(struct server *server, unsigned *counter, int change)
+{
+    pthread_mutex_lock(&server->mutex);
+    *counter += (unsigned)change;
+    if (*counter == 0)
+        pthread_cond_broadcast(&server->done);
+    pthread_mutex_unlock(&server->mutex);
+}
+
+static void free_exchange(struct exchange *exchange)
+{
+    request_free(exchange->request);
+    response_clear(&exchange->response);
+    free(exchange->piece);
+    free(exchange);
+}
+
+/* The target as it was sent, before the library takes it apart. */
+static void *note_target(void *context, const char *target, struct MHD_Connection *connection)
+{
+    struct server *server = context;
+    struct exchange *exchange = malloc(sizeof *exchange);
+
+    if (!exchange)
+        return NULL;
+    exchange->server = server;
+    exchange->connection = connection;
+    exchange->phase = HEAD_EXPECTED;
+    exchange->is_running = false;
+    exchange->piece = NULL;
+    response_init(&exchange->response);
+    exchange->request = request_new(server->service, &server->http, target);
+    if (exchange->request)
+        return exchange;
+    free_exchange(exchange);
+    return NULL;
+}
+
+static void complete(void *context, struct MHD_Connection *connection, void **slot,
+                     enum MHD_RequestTerminationCode why)
+{
+    struct exchange *exchange = *slot;
+    struct server *server = context;
+
+    (void)connection;
+    (void)why;
+    *slot = NULL;
+    if (!exchange)
+        return;
+    bool was_running = exchange->is_running;
+    free_exchange(exchange);
+    if (was_running)
+        count(server, &server->running, -1);
+}
+
+/* A part of a file, read ahead by a lane while the connection is suspended. */
+struct file_reader {
+    struct exchange *exchange; /* for as long as the answer is being sent */
+    int fd;
+    uint64_t offset, len;   /* of the part */
+    uint64_t at;            /* where in the part the piece lies */
+    size_t held;            /* bytes of it that are valid */
+    bool failed;
+    char piece[FILE_PIECE];
+};
+
+static void resume(struct exchange *exchange)
+{
+    struct server *server = exchange->server;
+
+    MHD_resume_connection(exchange->connection);
+    count(server, &server->detached, -1);
+}
+
+/* The connection is suspended until the work has called resume(). */
+static bool detach(struct exchange *exchange, enum lane_kind lane, lane_work *work, void *context)
+{
+    struct server *server = exchange->server;
+
+    count(server, &server->detached, 1);
+    MHD_suspend_connection(exchange->connection);
+    if (lane_submit(server->service->lanes[lane], work, context))
+        return true;
+    resume(exchange);
+    return false;
+}
+
+static void read_piece(void *context)
+{
+    struct file_reader *reader = context;
+    uint64_t left = reader->len - reader->at;
+    struct error err;
+
+    reader->held = left < FILE_PIECE ? (size_t)left : FILE_PIECE;
+    reader->failed =
+        !file_read_at(reader->fd, reader->offset + reader->at, reader->piece, reader->held, &err);
+    if (reader->failed)
+        log_event(LOG_ERROR, "download cut off",
+                  LOG_TEXT("request_id", reader->exchange->request->id),
+                  LOG_TEXT("detail", err.message));
+    resume(reader->exchange);
+}
+
+static ssize_t give_piece(void *context, uint64_t position, char *buffer, size_t max)
+{
+    struct file_reader *reader = context;
+
+    if (reader->failed)
+        return MHD_CONTENT_READER_END_WITH_ERROR;
+    if (position >= reader->at + reader->held || position < reader->at) {
+        reader->at = position;
+        reader->held = 0;
+        if (!detach(reader->exchange, LANE_READ, read_piece, reader))
+            reader->failed = true; /* overloaded; the head is gone already */
+        return 0;
+    }
+    size_t len = (size_t)(reader->at + reader->held - position);
+    len = len < max ? len : max;
+    memcpy(buffer, reader->piece + (position - reader->at), len);
+    return (ssize_t)len;
+}
+
+static void free_reader(void *context)
+{
+    struct file_reader *reader = context;
+
+    close_p(&reader->fd);
+    free(reader);
+}
+
+static struct MHD_Response *make_file_response(struct exchange *exchange)
+{
+    struct response *answer = &exchange->response;
+    struct file_reader *reader = malloc(sizeof *reader);
+
+    if (!reader)
+        return NULL;
+    reader->exchange = exchange;
+    reader->fd = TAKE_FD(answer->file);
+    reader->offset = answer->file_offset;
+    reader->len = answer->data_len;
+    reader->at = reader->held = 0;
+    reader->failed = false;
+    struct MHD_Response *response = MHD_create_response_from_callback(
+        answer->data_len, FILE_PIECE / 4, give_piece, reader, free_reader);
+    if (!response)
+        free_reader(reader);
+    return response;
+}
+
+static void release_cached(void *cached)
+{
+    cached_release(cached);
+}
+
+/* What the body lies in goes over to the response. The library takes its data without const, and does
+ * not write to it. */
+static struct MHD_Response *make_response(struct exchange *exchange)
+{
+    struct response *answer = &exchange->response;
+    void *data = (void *)(uintptr_t)answer->data;
+    struct MHD_Response *response;
+
+    if (answer->file >= 0 && answer->data_len > 0)
+        return make_file_response(exchange);
+    if (answer->cached) {
+        const struct cached *cached = TAKE(answer->cached);
+        response = MHD_create_response_from_buffer_with_free_callback_cls(
+            answer->data_len, data ? data : "", release_cached, (void *)(uintptr_t)cached);
+        if (!response)
+            cached_release(cached);
+        return response;
+    }
+    if (!answer->text.data)
+        return MHD_create_response_from_buffer(answer->data_len, data ? data : "",
+                                               MHD_RESPMEM_PERSISTENT);
+    response = MHD_create_response_from_buffer(answer->data_len, data, MHD_RESPMEM_MUST_FREE);
+    if (response)
+        answer->text = (struct text){0};
+    return response;
+}
+
+static enum MHD_Result send_answer(struct exchange *exchange)
+{
+    struct response *answer = &exchange->response;
+    struct MHD_Response *response = make_response(exchange);
+    enum MHD_Result result = MHD_YES;
+
+    if (!response)
+        return MHD_NO;
+    for (size_t i = 0; i < answer->header_count && result == MHD_YES; i++)
+        result = MHD_add_response_header(response, answer->headers[i].name,
+                                         answer->headers[i].value);
+    if (answer->close || atomic_load_explicit(&exchange->server->draining, memory_order_relaxed))
+        MHD_add_response_header(response, MHD_HTTP_HEADER_CONNECTION, "close");
+    if (result == MHD_YES)
+        result = MHD_queue_response(exchange->connection, answer->status, response);
+    MHD_destroy_response(response);
+    return result;
+}
+
+struct header_reader {
+    struct request *request;
+    struct error err;
+    bool failed;
+};
+
+static enum MHD_Result read_header(void *context, enum MHD_ValueKind kind, const char *name,
+                                   size_t name_len, const char *value, size_t value_len)
+{
+    struct header_reader *reader = context;
+
+    (void)kind;
+    (void)name_len;
+    (void)value_len;
+    reader->failed = !request_add_header(reader->request, name, value ? value : "", &reader->err);
+    return reader->failed ? MHD_NO : MHD_YES;
+}
+
+/* Queued with the head still being read, an answer costs the connection: worth it where it spares
+ * reading a body. */
+static bool has_body(const struct request *request)
+{
+    const char *length = request->headers[HEADER_CONTENT_LENGTH];
+
+    return request->headers[HEADER_TRANSFER_ENCODING] || (length && strcmp(length, "0") != 0);
+}
+
+static enum MHD_Result begin(struct exchange *exchange, const char *method, const char *version)
+{
+    struct header_reader reader = {.request = exchange->request};
+
+    exchange->phase = BODY_EXPECTED;
+    exchange->is_running = true;
+    count(exchange->server, &exchange->server->running, 1);
+    exchange->request->method = method_parse(method);
+    exchange->request->is_http_1_1 = strcmp(version, MHD_HTTP_VERSION_1_1) == 0;
+    MHD_get_connection_values_n(exchange->connection, MHD_HEADER_KIND, read_header, &reader);
+    if (reader.failed)
+        return MHD_NO;
+    if (dispatch_begin(exchange->request, &exchange->response))
+        return MHD_YES;
+    if (has_body(exchange->request))
+        return send_answer(exchange);
+    exchange->phase = ANSWER_READY;
+    return MHD_YES;
+}
+
+static void store_piece(void *context)
+{
+    struct exchange *exchange = context;
+
+    dispatch_upload(exchange->request, exchange->piece, exchange->piece_len);
+    free(TAKE(exchange->piece));
+    resume(exchange);
+}
+
+static enum MHD_Result receive(struct exchange *exchange, const char *data, size_t *len)
+{
+    struct request *request = exchange->request;
+
+    if (!dispatch_body(request, data, *len))
+        return MHD_NO;
+    if (request->upload && request->body_error.code == ERR_NONE) {
+        exchange->piece = malloc(*len);
+        if (!exchange->piece)
+            return MHD_NO;
+        memcpy(exchange->piece, data, *len);
+        exchange->piece_len = *len;
+        if (!detach(exchange, LANE_PUBLISH, store_piece, exchange))
+            error_set(&request->body_error, ERR_OVERLOADED,
+                      "too many requests are waiting for a disk; try again in a moment");
+    }
+    *len = 0;
+    return MHD_YES;
+}
+
+static void work(void *context)
+{
+    struct exchange *exchange = context;
+
+    dispatch_work(exchange->request, &exchange->response);
+    resume(exchange);
+}
+
+static enum MHD_Result finish(struct exchange *exchange)
+{
+    struct request *request = exchange->request;
+
+    if (dispatch_finish(request, &exchange->response))
+        return send_answer(exchange);
+    exchange->phase = ANSWER_READY; /* when it is resumed */
+    if (!detach(exchange, request->lane, work, exchange))
+        dispatch_overloaded(request, &exchange->response);
+    return MHD_YES;
+}
+
+/* Called with the head, with each piece of the body, at the end of it (no bytes), and again after the
+ * connection was resumed with the answer. */
+static enum MHD_Result handle(void *context, struct MHD_Connection *connection, const char *url,
+                              const char *method, const char *version, const char *data,
+                              size_t *data_len, void **slot)
+{
+    struct exchange *exchange = *slot;
+
+    (void)context;
+    (void)connection;
+    (void)url;
+    if (!exchange)
+        return MHD_NO; /* no memory for it */
+    if (exchange->phase == HEAD_EXPECTED)
+        return begin(exchange, method, version);
+    if (exchange->phase == ANSWER_READY)
+        return send_answer(exchange);
+    return *data_len > 0 ? receive(exchange, data, data_len) : finish(exchange);
+}
+
+/* Path segments are split before they are decoded, by our own router. */
+static size_t keep_escapes(void *context, struct MHD_Connection *connection, char *string)
+{
+    (void)context;
+    (void)connection;
+    return strlen(string);
+}
+
+__attribute__((format(printf, 2, 0))) static void log_library(void *context, const char *fmt,
+                                                              va_list args)
+{
+    char message[512];
+
+    (void)context;
+    vsnprintf(message, sizeof message, fmt, args);
+    message[strcspn(message, "\n")] = '\0';
+    log_event(LOG_WARN, "libmicrohttpd", LOG_TEXT("detail", message));
+}
+
+static bool start_daemon(struct server *server, const struct server_settings *settings,
+                         int listening)
+{
+    const unsigned flags = MHD_USE_EPOLL_INTERNAL_THREAD | MHD_USE_ITC | MHD_ALLOW_SUSPEND_RESUME
+        | MHD_USE_ERROR_LOG;
+
+    /* STRICT_FOR_CLIENT 1 sends a head twice where Host is missing; that we check ourselves. */
+    server->daemon = MHD_start_daemon(
+        flags, 0, NULL, NULL, handle, server,
+        MHD_OPTION_EXTERNAL_LOGGER, log_library, NULL,
+        MHD_OPTION_LISTEN_SOCKET, listening,
+        MHD_OPTION_THREAD_POOL_SIZE, settings->event_threads,
+        MHD_OPTION_CONNECTION_LIMIT, settings->connections_max,
+        MHD_OPTION_CONNECTION_TIMEOUT, settings->idle_timeout_s,
+        MHD_OPTION_CONNECTION_MEMORY_LIMIT, CONNECTION_MEMORY,
+        MHD_OPTION_STRICT_FOR_CLIENT, 0,
+        MHD_OPTION_URI_LOG_CALLBACK, note_target, server,
+        MHD_OPTION_UNESCAPE_CALLBACK, keep_escapes, NULL,
+        MHD_OPTION_NOTIFY_COMPLETED, complete, server,
+        MHD_OPTION_END);
+    return server->daemon != NULL;
+}
+
+struct server *server_start(struct service *service, const struct server_settings *settings,
+                            int listening, struct error *err)
+{
+    struct server *server = calloc(1, sizeof *server);
+
+    if (!server) {
+        close(listening);
+        error_memory(err);
+        return NULL;
+    }
+    server->service = service;
+    server->http = settings->http;
+    pthread_mutex_init(&server->mutex, NULL);
+    pthread_cond_init(&server->done, NULL);
+    if (start_daemon(server, settings, listening))
+        return server;
+    error_set(err, ERR_INTERNAL, "cannot start the HTTP server: %s", strerrordesc_np(errno));
+    close(listening);
+    free(server);
+    return NULL;
+}
+
+static void wait_for_running(struct server *server, unsigned patience_s)
+{
+    struct timespec deadline;
+
+    clock_gettime(CLOCK_REALTIME, &deadline);
+    deadline.tv_sec += patience_s;
+    pthread_mutex_lock(&server->mutex);
+    while (server->running > 0
+           && pthread_cond_timedwait(&server->done, &server->mutex, &deadline) == 0)
+        continue;
+    while (server->detached > 0) /* the library must not be stopped under a suspended connection */
+        pthread_cond_wait(&server->done, &server->mutex);
+    pthread_mutex_unlock(&server->mutex);
+}
+
+void server_stop(struct server *server, unsigned patience_s)
+{
+    if (!server)
+        return;
+    atomic_store(&server->draining, true);
+    MHD_socket listening = MHD_quiesce_daemon(server->daemon);
+    wait_for_running(server, patience_s);
+    MHD_stop_daemon(server->daemon);
+    if (listening != MHD_INVALID_SOCKET)
+        close(listening);
+    pthread_cond_destroy(&server->done);
+    pthread_mutex_destroy(&server->mutex);
+    free(server);
+}

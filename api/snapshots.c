@@ -1,0 +1,301 @@
+#include "api/handlers.h"
+
+#include <stdio.h>
+
+#include "api/negotiate.h"
+#include "api/tag.h"
+#include "api/upload.h"
+#include "base/log.h"
+#include "codec/creation.h"
+#include "codec/expectation.h"
+#include "codec/page.h"
+#include "codec/snapshot.h"
+#include "service/snapshot.h"
+
+static bool wants_live(struct request *request, bool *live, struct error *err)
+{
+    const char *include = query_text(&request->query, "include");
+
+    *live = include && strcmp(include, "live") == 0;
+    if (include && !*live)
+        faults_add(&request->faults, "?include", "must be live");
+    return faults_none(&request->faults, err);
+}
+
+/* The next page's address: whole, so that a client can follow it as it is. */
+static void link_next(const struct request *request, const char *cursor, uint64_t limit, bool live,
+                      struct response *response)
+{
+    const struct route_match *match = &request->match;
+    const char *host = request->headers[HEADER_HOST] ? request->headers[HEADER_HOST] : "";
+    size_t len = match->authority_len ? match->authority_len : strlen(host);
+
+    response_headerf(response, "Link", "<%s%.*s/snapshots?limit=%d&cursor=%s%s>; rel=\"next\"",
+                     len ? "http://" : "", (int)len, match->authority_len ? match->authority : host,
+                     (int)limit, cursor, live ? "&include=live" : "");
+}
+
+static bool read_cursor(struct request *request, char **after, struct error *err)
+{
+    const char *cursor = query_text(&request->query, "cursor");
+
+    if (!cursor || cursor_decode(cursor, after, err))
+        return true;
+    if (err->code != ERR_INVALID)
+        return false;
+    faults_add(&request->faults, "?cursor", "%s", err->message);
+    return true;
+}
+
+bool snapshot_list_handler(struct request *request, struct response *response, struct error *err)
+{
+    auto_snapshot_list struct snapshot_list list = {0};
+    auto_text struct text cursor = {0};
+    auto_free char *after = NULL;
+    bool live;
+    uint64_t limit = query_number(&request->query, "limit", 1, PAGE_LIMIT_MAX, PAGE_LIMIT_DEFAULT,
+                                  &request->faults);
+
+    if (!read_cursor(request, &after, err) || !wants_live(request, &live, err)
+        || !snapshot_list(request->service, after ? after : "", limit,
+                          live ? LIVE_COUNTS : LIVE_NONE, &list, err)
+        || (list.more && !cursor_encode(list.items[list.count - 1].id, &cursor, err))
+        || !snapshot_page_to_json(list.items, list.count, cursor.data, &response->text, err))
+        return false;
+    if (list.more)
+        link_next(request, cursor.data, limit, live, response);
+    response_header(response, "Cache-Control", "no-store");
+    return response_json(response, 200);
+}
+
+bool snapshot_get_handler(struct request *request, struct response *response, struct error *err)
+{
+    const char *id = request_snapshot_id(request, err);
+    auto_snapshot struct snapshot snapshot = {0};
+    char tag[TAG_SIZE];
+    bool live;
+
+    if (!id || !wants_live(request, &live, err)
+        || !snapshot_get(request->service, id, live ? LIVE_WRITER : LIVE_NONE, &snapshot, err)
+        || !snapshot_to_json(&snapshot, &response->text, err))
+        return false;
+    if (live) {
+        response_header(response, "Cache-Control", "no-store");
+        return response_json(response, 200);
+    }
+    if (!tag_of(&response->text, tag, err))
+        return false;
+    response_headerf(response, "ETag", "%s", tag);
+    return tag_not_modified(request, tag, response) || response_json(response, 200);
+}
+
+static void free_creation(void *plan)
+{
+    creation_clear(plan);
+    free(plan);
+}
+
+/* Memory that is copied waits for other things than memory that is linked. */
+static enum lane_kind lane_of(const struct service *service, const struct creation *creation)
+{
+    enum capture capture = creation->capture ? creation->capture : service->capture;
+
+    return capture == CAPTURE_COPY || capture == CAPTURE_ISOLATE ? LANE_BULK : LANE_PUBLISH;
+}
+
+static bool read_creation(struct request *request, struct creation *creation, struct error *err)
+{
+    const struct upload *upload = request->upload;
+    const struct text *json = upload ? &upload->snapshot : &request->body;
+
+    if (!creation_from_json(text_str(json), json->len, creation, &request->faults, err))
+        return false;
+    if (upload && upload->draft && (creation->state_file_path || creation->has_state_bytes))
+        faults_add(&request->faults,
+                   creation->state_file_path ? "/state_file_path" : "/state_base64",
+                   "the state came as a part of the body already");
+    return faults_none(&request->faults, err);
+}
+
+/* Decodes the body; what is left to do needs a disk. */
+bool snapshot_create_first(struct request *request, struct response *response, struct error *err)
+{
+    struct creation *creation = calloc(1, sizeof *creation);
+
+    (void)response;
+    if (!creation)
+        return error_memory(err);
+    request->plan = creation;
+    request->plan_free = free_creation;
+    if (read_creation(request, creation, err))
+        request->lane = lane_of(request->service, creation);
+    return false;
+}
+
+static struct draft *uploaded_draft(const struct request *request)
+{
+    return request->upload ? request->upload->draft : NULL;
+}
+
+/* With the tag that a GET would answer: warnings are no part of the representation. */
+static bool respond_snapshot(struct snapshot *snapshot, unsigned status, struct response *response,
+                             struct error *err)
+{
+    auto_text struct text plain = {0};
+    char tag[TAG_SIZE];
+    char *linked_to = TAKE(snapshot->linked_to);
+    bool rendered = snapshot_to_json(snapshot, &plain, err);
+
+    snapshot->linked_to = linked_to;
+    if (!rendered || !tag_of(&plain, tag, err) || !snapshot_to_json(snapshot, &response->text, err))
+        return false;
+    response_headerf(response, "ETag", "%s", tag);
+    if (status == 201)
+        response_headerf(response, "Location", "/snapshots/%s", snapshot->id);
+    return response_json(response, status);
+}
+
+bool snapshot_create_handler(struct request *request, struct response *response, struct error *err)
+{
+    auto_snapshot struct snapshot snapshot = {0};
+    bool repeated;
+
+    return snapshot_create(request->service, request->plan, uploaded_draft(request), &snapshot,
+                           &repeated, err)
+        && respond_snapshot(&snapshot, repeated ? 200 : 201, response, err);
+}
+
+bool snapshot_replace_first(struct request *request, struct response *response, struct error *err)
+{
+    const char *id = request->match.params[0];
+
+    if (!id_is_valid(id))
+        return error_field(err, "?id", "must match [A-Za-z0-9][A-Za-z0-9._-]{0,127}");
+    if (snapshot_create_first(request, response, err) || err->code != ERR_NONE)
+        return false;
+    const struct creation *creation = request->plan;
+    if (creation->id && strcmp(creation->id, id) != 0)
+        faults_add(&request->faults, "/id", "must be the id in the path, or left out");
+    faults_none(&request->faults, err);
+    return false;
+}
+
+/* If-Match, and If-None-Match: * (RFC 9110, 13.1), against the document that a GET would answer. */
+static bool check_conditions(void *context, const struct snapshot *current, struct error *err)
+{
+    const struct request *request = context;
+    const char *match = request->headers[HEADER_IF_MATCH];
+    const char *none = request->headers[HEADER_IF_NONE_MATCH];
+    auto_text struct text document = {0};
+    char tag[TAG_SIZE];
+
+    if (current && (!snapshot_to_json(current, &document, err) || !tag_of(&document, tag, err)))
+        return false;
+    if (match && !negotiate_if_match(match, current ? tag : NULL))
+        return error_set(err, ERR_PRECONDITION, "If-Match: the snapshot is another by now, or gone");
+    if (none && negotiate_if_none_match(none, current ? tag : NULL))
+        return error_set(err, ERR_PRECONDITION, "If-None-Match: there is such a snapshot");
+    return true;
+}
+
+static const struct guard *guard_of(struct request *request, struct guard *room)
+{
+    *room = (struct guard){check_conditions, request};
+    return request->headers[HEADER_IF_MATCH] || request->headers[HEADER_IF_NONE_MATCH] ? room : NULL;
+}
+
+static bool wants_force(struct request *request, bool *force, struct error *err)
+{
+    *force = query_flag(&request->query, "force", &request->faults);
+    return faults_none(&request->faults, err);
+}
+
+/* Who overrides a check leaves a trace. */
+static void audit_force(const struct request *request, bool force)
+{
+    if (force)
+        log_event(LOG_WARN, "forced", LOG_TEXT("request_id", request->id),
+                  LOG_TEXT("operation", request->match.route->operation),
+                  LOG_TEXT("snapshot", request->match.params[0]));
+}
+
+bool snapshot_replace_handler(struct request *request, struct response *response, struct error *err)
+{
+    auto_snapshot struct snapshot snapshot = {0};
+    struct guard guard;
+    bool force;
+    bool created;
+
+    if (!wants_force(request, &force, err)
+        || !snapshot_replace(request->service, request->match.params[0], request->plan,
+                             uploaded_draft(request), guard_of(request, &guard), force, &snapshot,
+                             &created, err))
+        return false;
+    audit_force(request, force);
+    return respond_snapshot(&snapshot, created ? 201 : 200, response, err);
+}
+
+bool snapshot_delete_handler(struct request *request, struct response *response, struct error *err)
+{
+    const char *id = request_snapshot_id(request, err);
+    struct guard guard;
+    bool force;
+
+    if (!id || !wants_force(request, &force, err)
+        || !snapshot_delete(request->service, id, guard_of(request, &guard), force, err))
+        return false;
+    audit_force(request, force);
+    response->status = 204;
+    return true;
+}
+
+static void free_expectation(void *plan)
+{
+    expectation_clear(plan);
+    free(plan);
+}
+
+/* Takes over the verdict. With strict=1 a snapshot that is not valid is a failure of the request. */
+static bool answer_verdict(struct request *request, struct verdict *verdict,
+                           struct response *response, struct error *err)
+{
+    bool strict = query_flag(&request->query, "strict", &request->faults);
+
+    if (verdict->mismatch_count == 0 || !strict)
+        return verdict_to_json(verdict, &response->text, err) && response_json(response, 200);
+    request->verdict = malloc(sizeof *verdict);
+    if (!request->verdict)
+        return error_memory(err);
+    *request->verdict = *verdict;
+    *verdict = (struct verdict){0};
+    return error_set(err, ERR_NOT_VALID, "the snapshot is not what was expected: %s",
+                     text_str(&request->verdict->mismatches[0].message));
+}
+
+bool snapshot_validate_first(struct request *request, struct response *response, struct error *err)
+{
+    const char *id = request_snapshot_id(request, err);
+    struct expectation *expectation = id ? calloc(1, sizeof *expectation) : NULL;
+    auto_verdict struct verdict verdict = {0};
+
+    if (!expectation)
+        return id ? error_memory(err) : false;
+    request->plan = expectation;
+    request->plan_free = free_expectation;
+    query_flag(&request->query, "strict", &request->faults);
+    if (!expectation_from_json(text_str(&request->body), request->body.len, expectation,
+                               &request->faults, err)
+        || !faults_none(&request->faults, err))
+        return false;
+    return snapshot_validate_cached(request->service, id, expectation, &verdict)
+        && answer_verdict(request, &verdict, response, err);
+}
+
+bool snapshot_validate_handler(struct request *request, struct response *response,
+                               struct error *err)
+{
+    auto_verdict struct verdict verdict = {0};
+
+    return snapshot_validate(request->service, request->match.params[0], request->plan, &verdict, err)
+        && answer_verdict(request, &verdict, response, err);
+}

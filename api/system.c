@@ -1,0 +1,22 @@
+#include "api/handlers.h"
+#include "generated/openapi_yaml.h"
+
+bool health_first(struct request *request, struct response *response, struct error *err)
+{
+    (void)request;
+    if (!text_appends(&response->text, "{\"status\":\"ok\",\"version\":\"" VERSION "\"}"))
+        return error_memory(err);
+    response_header(response, "Cache-Control", "no-store");
+    return response_json(response, 200);
+}
+
+bool contract_first(struct request *request, struct response *response, struct error *err)
+{
+    (void)request;
+    (void)err;
+    response->status = 200;
+    response->data = openapi_yaml;
+    response->data_len = openapi_yaml_size;
+    response_header(response, "Content-Type", "application/yaml"); /* RFC 9512 */
+    return true;
+}

@@ -1,0 +1,167 @@
+#include "base/clock.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static struct timespec (*replacement)(void);
+
+void clock_replace(struct timespec (*now)(void))
+{
+    replacement = now;
+}
+
+struct timespec clock_now(void)
+{
+    struct timespec now;
+
+    if (replacement)
+        return replacement();
+    clock_gettime(CLOCK_REALTIME, &now);
+    return now;
+}
+
+uint64_t clock_unix_ms(void)
+{
+    struct timespec now = clock_now();
+
+    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+}
+
+uint64_t clock_monotonic_ns(void)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
+}
+
+void clock_format_rfc3339(int64_t seconds, int32_t nanos, char out[RFC3339_SIZE])
+{
+    time_t time = seconds;
+    struct tm tm;
+
+    gmtime_r(&time, &tm);
+    int len = snprintf(out, RFC3339_SIZE, "%04d-%02d-%02dT%02d:%02d:%02d",
+                       (tm.tm_year + 1900) % 10000, tm.tm_mon + 1, tm.tm_mday, tm.tm_hour,
+                       tm.tm_min, tm.tm_sec);
+    char *end = out + len;
+    size_t room = RFC3339_SIZE - (size_t)len;
+    if (nanos == 0)
+        snprintf(end, room, "Z");
+    else if (nanos % 1000000 == 0)
+        snprintf(end, room, ".%03dZ", nanos / 1000000);
+    else if (nanos % 1000 == 0)
+        snprintf(end, room, ".%06dZ", nanos / 1000);
+    else
+        snprintf(end, room, ".%09dZ", nanos);
+}
+
+/* What is left of the text to be parsed. */
+struct rest {
+    const char *at;
+    size_t len;
+};
+
+static bool take_char(struct rest *rest, const char *any)
+{
+    if (rest->len == 0 || *rest->at == '\0' || !strchr(any, *rest->at))
+        return false;
+    rest->at++;
+    rest->len--;
+    return true;
+}
+
+static bool take_number(struct rest *rest, int digits, int min, int max, int *out)
+{
+    int value = 0;
+
+    for (int i = 0; i < digits; i++) {
+        char c = rest->len ? *rest->at : '\0';
+        if (!take_char(rest, "0123456789"))
+            return false;
+        value = value * 10 + (c - '0');
+    }
+    *out = value;
+    return value >= min && value <= max;
+}
+
+static bool take_fraction(struct rest *rest, int32_t *nanos)
+{
+    int32_t unit = 100000000;
+
+    *nanos = 0;
+    if (!take_char(rest, "."))
+        return true;
+    for (int digits = 0;; digits++) {
+        int digit;
+        if (!take_number(rest, 1, 0, 9, &digit))
+            return digits > 0;
+        if (digits == 9)
+            return false;
+        *nanos += digit * unit;
+        unit /= 10;
+    }
+}
+
+static bool take_offset(struct rest *rest, int *seconds)
+{
+    bool minus = rest->len && *rest->at == '-';
+    int hours;
+    int minutes;
+
+    *seconds = 0;
+    if (take_char(rest, "Zz"))
+        return true;
+    if (!take_char(rest, "+-") || !take_number(rest, 2, 0, 23, &hours) || !take_char(rest, ":")
+        || !take_number(rest, 2, 0, 59, &minutes))
+        return false;
+    *seconds = (minus ? -1 : 1) * (hours * 3600 + minutes * 60);
+    return true;
+}
+
+static int days_in_month(int year, int month)
+{
+    static const int days[] = {31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
+    bool leap = (year % 4 == 0 && year % 100 != 0) || year % 400 == 0;
+
+    return days[month - 1] + (month == 2 && leap);
+}
+
+static bool take_date(struct rest *rest, struct tm *tm)
+{
+    int year;
+    int month;
+
+    if (!take_number(rest, 4, 0, 9999, &year) || !take_char(rest, "-")
+        || !take_number(rest, 2, 1, 12, &month) || !take_char(rest, "-")
+        || !take_number(rest, 2, 1, days_in_month(year, month), &tm->tm_mday))
+        return false;
+    tm->tm_year = year - 1900;
+    tm->tm_mon = month - 1;
+    return true;
+}
+
+static bool take_time(struct rest *rest, struct tm *tm)
+{
+    return take_number(rest, 2, 0, 23, &tm->tm_hour) && take_char(rest, ":")
+        && take_number(rest, 2, 0, 59, &tm->tm_min) && take_char(rest, ":")
+        && take_number(rest, 2, 0, 59, &tm->tm_sec);
+}
+
+bool clock_parse_rfc3339(const char *string, size_t len, int64_t *seconds, int32_t *nanos)
+{
+    struct rest rest = {string, len};
+    struct tm tm = {0};
+    int32_t fraction;
+    int offset;
+
+    if (!take_date(&rest, &tm) || !take_char(&rest, "Tt") || !take_time(&rest, &tm)
+        || !take_fraction(&rest, &fraction) || !take_offset(&rest, &offset) || rest.len > 0)
+        return false;
+    int64_t utc = timegm(&tm) - offset;
+    if (utc < RFC3339_MIN || utc > RFC3339_MAX)
+        return false;
+    *seconds = utc;
+    *nanos = fraction;
+    return true;
+}

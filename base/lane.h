@@ -1,0 +1,30 @@
+/* Worker threads behind a bounded queue: where work goes that may wait for a disk. */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/error.h"
+#include "base/own.h"
+
+/* By what the work waits for, so that one kind cannot starve another. */
+enum lane_kind {
+    LANE_READ,    /* small reads: cold manifests, lists, validation */
+    LANE_PUBLISH, /* flushes: many wait at once, so that the filesystem commits them as a group */
+    LANE_BULK,    /* copying, hashing and unlinking guest memory */
+    LANE__COUNT
+};
+
+typedef void lane_work(void *context);
+
+struct lane;
+
+/* NULL with ERR_INTERNAL if memory or threads are lacking. */
+struct lane *lane_start(const char *name, unsigned threads, size_t queue_max, struct error *err);
+
+/* Queues one call of work(context); false if the queue is full. Safe from any thread. */
+bool lane_submit(struct lane *lane, lane_work *work, void *context);
+
+/* Runs all that is queued, then ends the threads. Nothing may be submitted meanwhile. */
+void lane_stop(struct lane *lane);
+OWN(struct lane, lane_stop)

@@ -1,0 +1,62 @@
+/* Settings from the command line, the environment and defaults, and --help, all from one table.
+ *
+ * `--flag value` and `--flag=value` are the same; of a flag given twice the last counts. What the
+ * command line does not say, the environment may: --memory-root of the program vmsnapd is
+ * VMSNAPD_MEMORY_ROOT, with ':' between the items of a list; an empty variable says nothing. The
+ * first of the three that says anything about an option decides it, lists as a whole. */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include "base/error.h"
+
+#define OPTIONS_MAX 64
+
+/* The type of the member at `offset` stands on the right. */
+enum option_type {
+    OPTION_TEXT,    /* char * */
+    OPTION_LIST,    /* struct option_list: a flag that may be repeated */
+    OPTION_BYTES,   /* uint64_t; a suffix K, M, G or T is binary */
+    OPTION_SECONDS, /* uint64_t */
+    OPTION_COUNT,   /* uint64_t */
+    OPTION_FLAG,    /* bool; takes no argument; 0 or 1 in the environment */
+    OPTION_CHOICE,  /* an enum: the argument's place among `names` */
+    OPTION__COUNT
+};
+
+struct option_list {
+    char **items;
+    size_t count;
+};
+
+struct option {
+    const char *flag;     /* "--listen" */
+    const char *argument; /* what --help calls its argument: "ADDRESS"; NULL for OPTION_FLAG */
+    const char *fallback; /* as one would give it; NULL leaves the member zero */
+    const char *help;     /* short enough for one line of 80 columns */
+    enum option_type type;
+    size_t offset;
+    uint64_t min, max;        /* of a number; max 0 means no bound */
+    const char *const *names; /* of OPTION_CHOICE, ended by NULL */
+    char separator;           /* of an OPTION_LIST's items in one text; 0 means ':' */
+};
+
+struct options {
+    const char *program;
+    const char *intro; /* what --help says first; may hold several lines */
+    const struct option *table;
+    size_t count; /* at most OPTIONS_MAX */
+};
+
+/* Fills the zeroed struct that the table describes; it owns its strings. On failure it is cleared
+ * again, and ERR_INVALID says in one clause what to do. */
+bool options_read(const struct options *options, int argc, char *const argv[], void *settings,
+                  struct error *err);
+
+/* Frees the strings and zeroes the members that the table describes. */
+void options_clear(const struct options *options, void *settings);
+
+void options_print_help(const struct options *options, FILE *out);

@@ -1,0 +1,54 @@
+#include "codec/base64.h"
+
+#include <stdint.h>
+
+static int value_of(char digit)
+{
+    if (digit >= 'A' && digit <= 'Z')
+        return digit - 'A';
+    if (digit >= 'a' && digit <= 'z')
+        return digit - 'a' + 26;
+    if (digit >= '0' && digit <= '9')
+        return digit - '0' + 52;
+    if (digit == '+')
+        return 62;
+    return digit == '/' ? 63 : -1;
+}
+
+/* The first `digits` of a group of four, the rest being padding; false if one is no digit. */
+static bool decode_group(const char *at, size_t digits, uint32_t *bits)
+{
+    *bits = 0;
+    for (size_t i = 0; i < digits; i++) {
+        int value = value_of(at[i]);
+        if (value < 0)
+            return false;
+        *bits |= (uint32_t)value << (18 - 6 * i);
+    }
+    return true;
+}
+
+static size_t count_digits(const char *group, bool is_last)
+{
+    if (!is_last || group[3] != '=')
+        return 4;
+    return group[2] != '=' ? 3 : 2;
+}
+
+bool base64_decode(const char *data, size_t len, struct text *out)
+{
+    if (len % 4 != 0 || !text_reserve(out, len / 4 * 3))
+        return false;
+    size_t written = 0;
+    for (size_t at = 0; at < len; at += 4) {
+        size_t digits = count_digits(data + at, at + 4 == len);
+        uint32_t bits;
+        if (!decode_group(data + at, digits, &bits) || (bits << (8 * (digits - 1)) & 0xffffff) != 0)
+            return false;
+        for (size_t i = 0; i + 1 < digits; i++)
+            out->data[out->len + written++] = (char)(bits >> (16 - 8 * i));
+    }
+    out->len += written;
+    out->data[out->len] = '\0';
+    return true;
+}

@@ -1,0 +1,12 @@
+/* RFC 4648 base64, read strictly. */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/text.h"
+
+/* Appends what `data` stands for: the standard alphabet, with its padding, without line breaks and
+ * with unused bits zero (sections 3.2, 3.3 and 3.5). False if it is anything else, or without
+ * memory: text_failed() tells. */
+bool base64_decode(const char *data, size_t len, struct text *out);

@@ -1,0 +1,200 @@
+#include "codec/model.h"
+
+static bool copy_text(struct text *to, const struct text *from)
+{
+    return text_set(to, from->data, from->len);
+}
+
+void manifest_clear(struct manifest *manifest)
+{
+    text_clear(&manifest->openvmm_version);
+    text_clear(&manifest->architecture);
+    *manifest = (struct manifest){0};
+}
+
+bool manifest_copy(struct manifest *to, const struct manifest *from)
+{
+    manifest_clear(to);
+    to->version = from->version;
+    to->created_at = from->created_at;
+    to->memory_size_bytes = from->memory_size_bytes;
+    to->vp_count = from->vp_count;
+    to->page_size = from->page_size;
+    if (copy_text(&to->openvmm_version, &from->openvmm_version)
+        && copy_text(&to->architecture, &from->architecture))
+        return true;
+    manifest_clear(to);
+    return false;
+}
+
+void state_units_clear(struct state_units *units)
+{
+    for (size_t i = 0; i < units->count; i++) {
+        text_clear(&units->items[i].name);
+        text_clear(&units->items[i].type_url);
+    }
+    free(units->items);
+    *units = (struct state_units){0};
+}
+
+void strings_clear(struct strings *strings)
+{
+    for (size_t i = 0; i < strings->count; i++)
+        free(strings->items[i]);
+    free(strings->items);
+    *strings = (struct strings){0};
+}
+
+bool strings_copy(struct strings *to, const struct strings *from)
+{
+    strings_clear(to);
+    if (from->count == 0)
+        return true;
+    to->items = calloc(from->count, sizeof *to->items);
+    if (!to->items)
+        return false;
+    for (; to->count < from->count; to->count++) {
+        to->items[to->count] = strdup(from->items[to->count]);
+        if (!to->items[to->count]) {
+            strings_clear(to);
+            return false;
+        }
+    }
+    return true;
+}
+
+void labels_clear(struct labels *labels)
+{
+    for (size_t i = 0; i < labels->count; i++) {
+        free(labels->items[i].key);
+        free(labels->items[i].value);
+    }
+    free(labels->items);
+    *labels = (struct labels){0};
+}
+
+static bool copy_label(struct label *to, const struct label *from)
+{
+    to->key = strdup(from->key);
+    to->value = strdup(from->value);
+    return to->key && to->value;
+}
+
+bool labels_copy(struct labels *to, const struct labels *from)
+{
+    labels_clear(to);
+    if (from->count == 0)
+        return true;
+    to->items = calloc(from->count, sizeof *to->items);
+    if (!to->items)
+        return false;
+    while (to->count < from->count) {
+        size_t i = to->count++;
+        if (!copy_label(&to->items[i], &from->items[i])) {
+            labels_clear(to);
+            return false;
+        }
+    }
+    return true;
+}
+
+void creation_clear(struct creation *creation)
+{
+    free(creation->id);
+    free(creation->memory_file_path);
+    free(creation->state_file_path);
+    text_clear(&creation->state_bytes);
+    text_clear(&creation->openvmm_version);
+    free(creation->architecture);
+    strings_clear(&creation->vmm_args);
+    labels_clear(&creation->labels);
+    *creation = (struct creation){0};
+}
+
+void record_clear(struct record *record)
+{
+    labels_clear(&record->labels);
+    strings_clear(&record->vmm_args);
+    *record = (struct record){0};
+}
+
+void snapshot_clear(struct snapshot *snapshot)
+{
+    free(snapshot->id);
+    free(snapshot->path);
+    free(snapshot->problem);
+    manifest_clear(&snapshot->manifest);
+    record_clear(&snapshot->record);
+    free(snapshot->linked_to);
+    *snapshot = (struct snapshot){0};
+}
+
+static void clear_texts(struct text *texts, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        text_clear(&texts[i]);
+    free(texts);
+}
+
+void expectation_clear(struct expectation *expectation)
+{
+    text_clear(&expectation->architecture);
+    clear_texts(expectation->state_units, expectation->state_unit_count);
+    *expectation = (struct expectation){0};
+}
+
+static void clear_mismatch(struct mismatch *mismatch)
+{
+    text_clear(&mismatch->expected_text);
+    text_clear(&mismatch->actual_text);
+    text_clear(&mismatch->message);
+}
+
+void verdict_clear(struct verdict *verdict)
+{
+    for (size_t i = 0; i < verdict->mismatch_count; i++)
+        clear_mismatch(&verdict->mismatches[i]);
+    free(verdict->mismatches);
+    clear_texts(verdict->warnings, verdict->warning_count);
+    *verdict = (struct verdict){0};
+}
+
+static const char *const capture_names[] = {NULL, "link", "reflink", "copy", "isolate"};
+static const char *const status_names[] = {"ready", "incomplete", "damaged"};
+static const char *const writer_names[] = {"none", "present", "unknown"};
+static const char *const expect_names[] = {"version", "architecture", "memory_size_bytes",
+                                           "vp_count", "page_size", "memory", "state"};
+
+#define COUNT(names) (sizeof(names) / sizeof *(names))
+_Static_assert(COUNT(capture_names) == CAPTURE__COUNT, "a capture has no name");
+_Static_assert(COUNT(status_names) == SNAPSHOT__COUNT, "a status has no name");
+_Static_assert(COUNT(writer_names) == WRITER__COUNT, "a writer has no name");
+_Static_assert(COUNT(expect_names) == EXPECT__COUNT, "an expectation has no name");
+
+const char *capture_name(enum capture capture)
+{
+    return capture_names[capture];
+}
+
+enum capture capture_of_name(const char *name)
+{
+    for (enum capture i = CAPTURE_LINK; i < CAPTURE__COUNT; i++)
+        if (strcmp(name, capture_names[i]) == 0)
+            return i;
+    return CAPTURE_UNKNOWN;
+}
+
+const char *snapshot_status_name(enum snapshot_status status)
+{
+    return status_names[status];
+}
+
+const char *writer_name(enum writer writer)
+{
+    return writer_names[writer];
+}
+
+const char *expect_field_name(enum expect_field field)
+{
+    return expect_names[field];
+}

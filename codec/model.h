@@ -1,0 +1,222 @@
+/* The nouns, as plain structs. Each owns what it points to and has a _clear() that leaves it
+ * zeroed; a zeroed struct is valid and empty. */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/text.h"
+
+/* google.protobuf.Timestamp, with any value that its wire form can hold. */
+struct timestamp {
+    int64_t seconds; /* since 1970-01-01T00:00:00Z */
+    int32_t nanos;
+};
+
+/* openvmm.snapshot.SnapshotManifest. The strings are UTF-8 and may hold U+0000. */
+struct manifest {
+    uint32_t version;
+    struct timestamp created_at;
+    struct text openvmm_version;
+    uint64_t memory_size_bytes;
+    uint32_t vp_count;
+    uint32_t page_size;
+    struct text architecture;
+};
+
+#define MANIFEST_VERSION 1 /* the only one that OpenVMM writes and restores */
+
+/* A device's entry in state.bin; its name is what OpenVMM restores it by. */
+struct state_unit {
+    struct text name;
+    struct text type_url;
+    uint64_t size_bytes; /* of the device's own blob */
+};
+
+struct state_units {
+    struct state_unit *items;
+    size_t count;
+    size_t cap;
+};
+
+/* Strings without U+0000, in order. */
+struct strings {
+    char **items;
+    size_t count;
+};
+
+struct label {
+    char *key;
+    char *value;
+};
+
+/* Sorted by key, each key once. */
+struct labels {
+    struct label *items;
+    size_t count;
+};
+
+/* How memory gets into a snapshot. */
+enum capture {
+    CAPTURE_UNKNOWN, /* not recorded: OpenVMM wrote the snapshot by itself */
+    CAPTURE_LINK,
+    CAPTURE_REFLINK,
+    CAPTURE_COPY,
+    CAPTURE_ISOLATE, /* asked for only: recorded as what it turned out to be */
+    CAPTURE__COUNT
+};
+
+/* What a client asks for when it creates or replaces a snapshot. */
+struct creation {
+    char *id; /* NULL if none was given */
+    char *memory_file_path;
+    enum capture capture;  /* CAPTURE_UNKNOWN if none was given */
+    char *state_file_path; /* at most one of the three ways to give state is set; none is empty state */
+    struct text state_bytes;
+    bool has_state_bytes; /* from state_base64 */
+    struct text openvmm_version;
+    uint32_t vp_count;
+    char *architecture;
+    uint32_t page_size; /* bytes; defaults to 4096 */
+    bool has_memory_size;
+    uint64_t memory_size_bytes;
+    bool has_created_at;
+    struct timestamp created_at;
+    bool has_vmm_args; /* an empty list is an answer too */
+    struct strings vmm_args;
+    struct labels labels;
+    bool allow_writer; /* defaults to true */
+};
+
+#define SHA256_HEX_SIZE 65 /* 64 digits and a NUL */
+
+/* snapshot.json: what vmsnapd knows of a snapshot that OpenVMM's three files do not say. */
+struct record {
+    enum capture capture; /* link, reflink or copy */
+    struct labels labels;
+    bool has_vmm_args;
+    struct strings vmm_args;
+    char request_sha256[SHA256_HEX_SIZE];  /* the request that made it */
+    char manifest_sha256[SHA256_HEX_SIZE]; /* of manifest.bin as published */
+    uint64_t state_size_bytes;
+    char state_sha256[SHA256_HEX_SIZE]; /* of state.bin as published */
+};
+
+enum snapshot_status { SNAPSHOT_READY, SNAPSHOT_INCOMPLETE, SNAPSHOT_DAMAGED, SNAPSHOT__COUNT };
+
+/* Whether a process can write to memory.bin at this moment. */
+enum writer { WRITER_NONE, WRITER_PRESENT, WRITER_UNKNOWN, WRITER__COUNT };
+
+/* What moves by itself, answered only when asked for. */
+struct live {
+    uint64_t allocated_bytes; /* of memory.bin, on disk */
+    uint64_t link_count;
+    bool shared; /* link_count above 1, or extents shared by reflink */
+    bool has_writer; /* lists do not probe */
+    enum writer writer;
+};
+
+/* A snapshot as it is found on disk. */
+struct snapshot {
+    char *id;
+    char *path; /* absolute */
+    enum snapshot_status status;
+    char *problem; /* why it is incomplete or damaged; NULL if it is ready */
+    bool has_manifest;
+    struct manifest manifest;
+    bool has_record;
+    struct record record;
+    bool has_memory; /* memory.bin is there */
+    uint64_t memory_size_bytes;
+    bool has_state; /* state.bin is there */
+    uint64_t state_size_bytes;
+    bool has_live;
+    struct live live;
+    char *linked_to; /* a create by link: the source, when it lives on; else NULL */
+};
+
+/* What a restoring VM will be like; members not given are not checked. */
+struct expectation {
+    bool has_architecture, has_memory_size, has_vp_count, has_page_size, has_state_units;
+    struct text architecture;
+    uint64_t memory_size_bytes;
+    uint32_t vp_count;
+    uint32_t page_size;
+    struct text *state_units; /* unit names, may hold U+0000 */
+    size_t state_unit_count;
+};
+
+/* What an expectation can miss, in OpenVMM's order. */
+enum expect_field {
+    EXPECT_VERSION,
+    EXPECT_ARCHITECTURE,
+    EXPECT_MEMORY_SIZE,
+    EXPECT_VP_COUNT,
+    EXPECT_PAGE_SIZE,
+    EXPECT_MEMORY,
+    EXPECT_STATE,
+    EXPECT__COUNT
+};
+
+/* One way in which a snapshot is not what was expected. A side that has no value is null. */
+struct mismatch {
+    enum expect_field field;
+    bool is_text; /* the values are strings, else numbers */
+    bool has_expected, has_actual;
+    struct text expected_text, actual_text;
+    uint64_t expected_number, actual_number;
+    struct text message; /* OpenVMM's own words */
+};
+
+struct verdict {
+    struct mismatch *mismatches;
+    size_t mismatch_count;
+    struct text *warnings;
+    size_t warning_count;
+    bool unchecked[EXPECT__COUNT]; /* no expectation was given */
+};
+
+void manifest_clear(struct manifest *manifest);
+bool manifest_copy(struct manifest *to, const struct manifest *from); /* false: no memory, to is cleared */
+void state_units_clear(struct state_units *units);
+void strings_clear(struct strings *strings);
+bool strings_copy(struct strings *to, const struct strings *from);
+void labels_clear(struct labels *labels);
+bool labels_copy(struct labels *to, const struct labels *from);
+void creation_clear(struct creation *creation);
+void record_clear(struct record *record);
+void snapshot_clear(struct snapshot *snapshot);
+void expectation_clear(struct expectation *expectation);
+void verdict_clear(struct verdict *verdict);
+
+/* Spellings, as in documents. capture_name(CAPTURE_UNKNOWN) is NULL. */
+const char *capture_name(enum capture capture);
+enum capture capture_of_name(const char *name); /* CAPTURE_UNKNOWN if it is none */
+const char *snapshot_status_name(enum snapshot_status status);
+const char *writer_name(enum writer writer);
+const char *expect_field_name(enum expect_field field);
+
+#define MODEL_OWN(type)                                 \
+    static inline void type##_clear_p(struct type *one) \
+    {                                                   \
+        type##_clear(one);                              \
+    }
+MODEL_OWN(manifest)
+MODEL_OWN(state_units)
+MODEL_OWN(strings)
+MODEL_OWN(labels)
+MODEL_OWN(creation)
+MODEL_OWN(record)
+MODEL_OWN(snapshot)
+MODEL_OWN(expectation)
+MODEL_OWN(verdict)
+#undef MODEL_OWN
+
+#define auto_manifest    AUTO(manifest_clear)
+#define auto_state_units AUTO(state_units_clear)
+#define auto_creation    AUTO(creation_clear)
+#define auto_record      AUTO(record_clear)
+#define auto_snapshot    AUTO(snapshot_clear)
+#define auto_expectation AUTO(expectation_clear)
+#define auto_verdict     AUTO(verdict_clear)

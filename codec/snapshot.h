@@ -1,0 +1,11 @@
+/* The documents that answer for snapshots. */
+#pragma once
+
+#include "codec/fields.h"
+
+/* Appends the snapshot's document: members in the order of the contract, null for what cannot be
+ * known; "live" and "warnings" are there if the struct has them. ERR_INTERNAL without memory. */
+bool snapshot_to_json(const struct snapshot *snapshot, struct text *out, struct error *err);
+
+/* Appends {"units":[{"name","type_url","size_bytes"}]}. ERR_INTERNAL without memory. */
+bool state_units_to_json(const struct state_units *units, struct text *out, struct error *err);

@@ -1,0 +1,77 @@
+#include "config.h"
+
+#include "api/listen.h"
+
+#define AT(member) offsetof(struct config, member)
+
+/* By enum capture; the first cannot be asked for. */
+static const char *const capture_names[] = {"", "link", "reflink", "copy", "isolate", NULL};
+
+/* clang-format off */
+/* flag, argument, default, help, type, member, least, most, choices */
+static const struct option table[] = {
+    {"--store",           "DIR",     "/var/lib/vmsnapd", "where snapshots are kept",             OPTION_TEXT,    AT(store)},
+    {"--memory-root",     "DIR",     NULL,             "capture files beneath it (repeatable)",  OPTION_LIST,    AT(memory_roots)},
+    {"--listen",          "ADDRESS", "127.0.0.1:8080", "IP:PORT, [IPv6]:PORT or unix:/path",     OPTION_TEXT,    AT(listen)},
+    {"--host",            "NAME",    NULL,             "another name it is called by (repeatable)", OPTION_LIST, AT(hosts)},
+    {"--no-auth",         NULL,      NULL,             "let anyone in who can connect",          OPTION_FLAG,    AT(no_auth)},
+    {"--capture",         "WAY",     "link",           "link, reflink, copy or isolate",         OPTION_CHOICE,  AT(capture),         0, 0, capture_names},
+    {"--max-state",       "BYTES",   "1G",             "largest device state taken in",          OPTION_BYTES,   AT(max_state_bytes), 1, (uint64_t)1 << 40},
+    {"--lock-wait",       "SECONDS", "10",             "wait for a predecessor to let go",       OPTION_SECONDS, AT(lock_wait_s),     0, 3600},
+    {"--event-threads",   "N",       "2",              "threads that parse and answer",          OPTION_COUNT,   AT(event_threads),   1, 64},
+    {"--max-connections", "N",       "4096",           "connections at a time",                  OPTION_COUNT,   AT(max_connections), 64, 1000000},
+    {"--idle-timeout",    "SECONDS", "75",             "closes a connection that is silent",     OPTION_SECONDS, AT(idle_timeout_s),  1, 3600},
+    {"--drain",           "SECONDS", "30",             "at the end, waits for unfinished bodies", OPTION_SECONDS, AT(drain_s),        0, 3600},
+    {"--log-format",      "FORMAT",  "text",           "text or json",                           OPTION_CHOICE,  AT(log_format),      0, 0, log_format_names},
+    {"--log-level",       "LEVEL",   "info",           "debug, info, warn or error",             OPTION_CHOICE,  AT(log_level),       0, 0, log_level_names},
+    {"--version",         NULL,      NULL,             "print the version and exit",             OPTION_FLAG,    AT(version)},
+    {"--help",            NULL,      NULL,             "print this and exit",                    OPTION_FLAG,    AT(help)},
+};
+/* clang-format on */
+
+static const struct options options = {
+    .program = "vmsnapd",
+    .intro = "Keeps snapshots of OpenVMM virtual machines on this host, and serves them over HTTP.",
+    .table = table,
+    .count = sizeof table / sizeof table[0],
+};
+
+/* Without tokens, whoever can connect can do everything. */
+static bool check_exposure(const struct config *config, struct error *err)
+{
+    if (config->no_auth || !listen_is_open(config->listen))
+        return true;
+    return error_set(err, ERR_INVALID,
+                     "--listen %s would let other hosts in without authentication: listen on a "
+                     "loopback address or a unix socket behind a proxy that authenticates, or say "
+                     "--no-auth",
+                     config->listen);
+}
+
+bool config_read(int argc, char *const argv[], struct config *out, struct error *err)
+{
+    auto_config struct config config = {0};
+
+    if (!options_read(&options, argc, argv, &config, err))
+        return false;
+    if (!config.help && !config.version && !check_exposure(&config, err))
+        return false;
+    *out = config;
+    config = (struct config){0};
+    return true;
+}
+
+void config_clear(struct config *config)
+{
+    options_clear(&options, config);
+}
+
+void config_print_help(FILE *out)
+{
+    options_print_help(&options, out);
+}
+
+void config_print_version(FILE *out)
+{
+    fputs("vmsnapd " VERSION "\n", out);
+}

@@ -1,0 +1,39 @@
+/* The settings of vmsnapd: one table, from which come the command line, the environment and --help. */
+#pragma once
+
+#include <stdio.h>
+
+#include "base/log.h"
+#include "base/options.h"
+#include "codec/model.h"
+
+struct config {
+    char *listen;
+    char *store;
+    struct option_list memory_roots;
+    enum capture capture;
+    uint64_t max_state_bytes;
+    uint64_t lock_wait_s;
+    struct option_list hosts;
+    bool no_auth;
+    uint64_t event_threads;
+    uint64_t max_connections;
+    uint64_t idle_timeout_s;
+    uint64_t drain_s;
+    enum log_format log_format;
+    enum log_level log_level;
+    bool help;
+    bool version;
+};
+
+/* ERR_INVALID says what is wrong and what to do. */
+bool config_read(int argc, char *const argv[], struct config *out, struct error *err);
+void config_clear(struct config *config);
+static inline void config_clear_p(struct config *config)
+{
+    config_clear(config);
+}
+#define auto_config AUTO(config_clear)
+
+void config_print_help(FILE *out);
+void config_print_version(FILE *out);

@@ -1,0 +1,33 @@
+/* Who is writing which id: one writer each, a second is told so at once. Safe from any thread. */
+#pragma once
+
+#include <pthread.h>
+
+#include "base/error.h"
+#include "base/id.h"
+#include "base/own.h"
+
+/* One id being written; lives on its writer's stack, linked into the table while it is held. */
+struct claim {
+    struct claims *claims; /* NULL: not held */
+    struct claim *next;
+    char id[ID_MAX + 1];
+};
+
+struct claims {
+    pthread_mutex_t mutex;
+    struct claim *first;
+};
+
+void claims_open(struct claims *claims);
+void claims_close(struct claims *claims);
+
+/* ERR_BUSY while another holds `id`, which is a valid one. `claim` must not move until released. */
+bool claim_take(struct claims *claims, const char *id, struct claim *claim, struct error *err);
+void claim_release(struct claim *claim);
+
+static inline void claim_release_p(struct claim *claim)
+{
+    claim_release(claim);
+}
+#define auto_claim AUTO(claim_release)

@@ -1,0 +1,19 @@
+/* A snapshot against what a restoring VM will be: every miss, in OpenVMM's order and words
+ * (validate_manifest, then what its restore trips over next). */
+#pragma once
+
+#include "base/error.h"
+#include "codec/model.h"
+
+/* What is known of the files beside the manifest. */
+struct expect_files {
+    const char *memory_path; /* of memory.bin, for messages */
+    bool has_memory;         /* memory.bin is there */
+    uint64_t memory_size_bytes;
+    const struct state_units *units;  /* NULL if not asked for, or undecodable */
+    const char *state_error;          /* why state.bin cannot be decoded; NULL if it can */
+};
+
+/* The caller clears `out`. ERR_INTERNAL without memory. */
+bool expect_check(const struct manifest *manifest, const struct expect_files *files,
+                  const struct expectation *expectation, struct verdict *out, struct error *err);

@@ -1,0 +1,236 @@
+#include "service/load.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/stat.h>
+
+#include <linux/fiemap.h>
+#include <linux/fs.h>
+
+#include "base/digest.h"
+#include "codec/manifest_pb.h"
+#include "codec/record.h"
+#include "service/file.h"
+#include "service/writer.h"
+
+/* How many extents are looked at for one that is shared, at 64 a call. */
+#define EXTENT_CALLS_MAX 64
+#define EXTENTS_PER_CALL 64
+
+/* What was read, to be compared with what is there afterwards. */
+struct reading {
+    const struct store *store;
+    const char *id;
+    int dir;
+    bool has_manifest;
+    struct stat manifest;
+    char manifest_sha256[DIGEST_HEX_SIZE];
+};
+
+static bool set_problem(struct snapshot *out, enum snapshot_status status, const char *problem,
+                        struct error *err)
+{
+    if (out->status != SNAPSHOT_READY)
+        return true; /* the first problem is the one to report */
+    out->status = status;
+    out->problem = strdup(problem);
+    return out->problem || error_memory(err);
+}
+
+/* A file that is missing or cannot be used is a property of the snapshot; a failing disk is an error
+ * of the request. */
+static bool judge(struct snapshot *out, const struct error *why, struct error *err)
+{
+    switch (why->code) {
+    case ERR_NOT_FOUND:
+        return set_problem(out, SNAPSHOT_INCOMPLETE, why->message, err);
+    case ERR_DAMAGED:
+    case ERR_PERMISSION:
+        return set_problem(out, SNAPSHOT_DAMAGED, why->message, err);
+    default:
+        *err = *why;
+        return false;
+    }
+}
+
+static bool read_manifest(struct reading *reading, struct snapshot *out, struct error *err)
+{
+    auto_text struct text bytes = {.max = MANIFEST_MAX + 65536};
+    struct error why;
+
+    reading->has_manifest =
+        file_read(reading->dir, MANIFEST_FILE, MANIFEST_MAX, &bytes, &reading->manifest, &why);
+    if (!reading->has_manifest)
+        return judge(out, &why, err);
+    out->has_manifest = manifest_decode(bytes.data, bytes.len, &out->manifest, &why);
+    if (!out->has_manifest && !judge(out, &why, err))
+        return false;
+    return digest_of(bytes.data, bytes.len, reading->manifest_sha256, err);
+}
+
+/* A record speaks for its snapshot only while the manifest is the one it was published with: OpenVMM
+ * may have saved over it. An unreadable record is none. */
+static bool read_record(const struct reading *reading, struct snapshot *out, struct error *err)
+{
+    auto_text struct text json = {.max = RECORD_MAX + 65536};
+    struct error why;
+
+    if (!reading->has_manifest)
+        return true;
+    if (!file_read(reading->dir, RECORD_FILE, RECORD_MAX, &json, NULL, &why)
+        || !record_from_json(json.data, json.len, &out->record, &why)) {
+        record_clear(&out->record);
+        if (why.code == ERR_IO || why.code == ERR_INTERNAL) {
+            *err = why;
+            return false;
+        }
+        return true;
+    }
+    out->has_record = strcmp(out->record.manifest_sha256, reading->manifest_sha256) == 0;
+    if (!out->has_record)
+        record_clear(&out->record);
+    return true;
+}
+
+/* `follow`: OpenVMM opens memory.bin through a symbolic link, too. */
+static bool read_size(int dir, const char *name, bool follow, struct snapshot *out, bool *has,
+                      uint64_t *size, struct error *err)
+{
+    struct stat stat;
+    struct error why;
+
+    if (fstatat(dir, name, &stat, follow ? 0 : AT_SYMLINK_NOFOLLOW) != 0) {
+        if (errno == ENOENT)
+            error_set(&why, ERR_NOT_FOUND, "%s is missing", name);
+        else
+            error_errno(&why, "cannot inspect %s", name);
+        return judge(out, &why, err);
+    }
+    *has = S_ISREG(stat.st_mode);
+    *size = *has ? (uint64_t)stat.st_size : 0;
+    if (*has)
+        return true;
+    error_set(&why, ERR_DAMAGED, "%s is not a regular file", name);
+    return judge(out, &why, err);
+}
+
+static bool any_extent_shared(int fd)
+{
+    union {
+        struct fiemap map;
+        char room[sizeof(struct fiemap) + EXTENTS_PER_CALL * sizeof(struct fiemap_extent)];
+    } query;
+    uint64_t start = 0;
+
+    for (int call = 0; call < EXTENT_CALLS_MAX; call++) {
+        query.map = (struct fiemap){
+            .fm_start = start, .fm_length = UINT64_MAX - start, .fm_extent_count = EXTENTS_PER_CALL};
+        if (ioctl(fd, FS_IOC_FIEMAP, &query.map) != 0 || query.map.fm_mapped_extents == 0)
+            return false;
+        for (unsigned i = 0; i < query.map.fm_mapped_extents; i++)
+            if (query.map.fm_extents[i].fe_flags & FIEMAP_EXTENT_SHARED)
+                return true;
+        const struct fiemap_extent *last = &query.map.fm_extents[query.map.fm_mapped_extents - 1];
+        if (last->fe_flags & FIEMAP_EXTENT_LAST)
+            return false;
+        start = last->fe_logical + last->fe_length;
+    }
+    return false;
+}
+
+static void read_live(int dir, enum load_live depth, struct snapshot *out)
+{
+    struct stat stat;
+    struct error why;
+    auto_fd int fd = file_open(dir, MEMORY_FILE, &stat, &why);
+
+    out->has_live = fd >= 0 || fstatat(dir, MEMORY_FILE, &stat, AT_SYMLINK_NOFOLLOW) == 0;
+    if (!out->has_live)
+        return;
+    out->live = (struct live){
+        .allocated_bytes = (uint64_t)stat.st_blocks * 512, /* stat(2): always in units of 512 */
+        .link_count = stat.st_nlink,
+        .shared = stat.st_nlink > 1 || (fd >= 0 && any_extent_shared(fd)),
+        .has_writer = depth == LIVE_WRITER,
+        .writer = depth == LIVE_WRITER && fd >= 0 ? writer_check(fd) : WRITER_UNKNOWN,
+    };
+}
+
+static bool read_all(struct reading *reading, enum load_live live, struct snapshot *out,
+                     struct error *err)
+{
+    out->id = strdup(reading->id);
+    out->path = store_path_of(reading->store, reading->id, NULL);
+    if (!out->id || !out->path)
+        return error_memory(err);
+    if (!read_manifest(reading, out, err) || !read_record(reading, out, err)
+        || !read_size(reading->dir, STATE_FILE, false, out, &out->has_state,
+                      &out->state_size_bytes, err)
+        || !read_size(reading->dir, MEMORY_FILE, true, out, &out->has_memory,
+                      &out->memory_size_bytes, err))
+        return false;
+    if (live != LIVE_NONE)
+        read_live(reading->dir, live, out);
+    return true;
+}
+
+/* Replacing and removing take the manifest away, or the whole directory: what was read is one snapshot
+ * if the manifest read first is still there at the end, or, where none was found, if this is still
+ * the directory of that id. */
+static bool is_consistent(const struct reading *reading)
+{
+    struct stat now;
+
+    if (!reading->has_manifest)
+        return store_is_current(reading->store, reading->id, reading->dir);
+    return fstatat(reading->dir, MANIFEST_FILE, &now, AT_SYMLINK_NOFOLLOW) == 0
+        && now.st_ino == reading->manifest.st_ino;
+}
+
+bool load_snapshot(const struct store *store, const char *id, enum load_live live,
+                   struct snapshot *out, struct error *err)
+{
+    for (;;) {
+        auto_fd int dir = store_open_snapshot(store, id, err);
+        struct reading reading = {.store = store, .id = id, .dir = dir};
+        if (dir < 0)
+            return false;
+        if (!read_all(&reading, live, out, err)) {
+            snapshot_clear(out);
+            return false;
+        }
+        if (is_consistent(&reading))
+            return true;
+        snapshot_clear(out); /* another snapshot has taken its place: read that one */
+    }
+}
+
+bool load_check_own(int dir, const char *id, struct error *err)
+{
+    auto_text struct text names = {.max = 512};
+    struct stat home;
+    struct stat stat;
+    auto_dir DIR *list = store_list(dir, err);
+
+    if (!list)
+        return false;
+    if (fstat(dir, &home) != 0)
+        return error_errno(err, "cannot inspect snapshot %s", id);
+    for (struct dirent *entry; (entry = readdir(list));) {
+        const char *name = entry->d_name;
+        if (strcmp(name, ".") == 0 || strcmp(name, "..") == 0)
+            continue;
+        if (store_owns_name(name) && fstatat(dir, name, &stat, AT_SYMLINK_NOFOLLOW) == 0
+            && !S_ISDIR(stat.st_mode) && stat.st_dev == home.st_dev)
+            continue;
+        text_appendf(&names, "%s%s", names.len ? ", " : "", name);
+    }
+    if (names.len == 0 && !names.failed)
+        return true;
+    return error_set(err, ERR_FOREIGN_FILES,
+                     "the directory of snapshot %s also holds what is not vmsnapd's to remove: %s%s",
+                     id, text_str(&names), names.failed ? ", and more" : "");
+}

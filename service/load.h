@@ -1,0 +1,16 @@
+/* Reads a snapshot from its directory: what is there, and what state it is in. */
+#pragma once
+
+#include "codec/model.h"
+#include "service/store.h"
+
+/* How much to say of what moves by itself. */
+enum load_live { LIVE_NONE, LIVE_COUNTS, LIVE_WRITER };
+
+/* A snapshot that is replaced or removed meanwhile is read as it was before or after, never mixed.
+ * The caller clears `out`. ERR_NOT_FOUND, ERR_PERMISSION, ERR_IO. */
+bool load_snapshot(const struct store *store, const char *id, enum load_live live,
+                   struct snapshot *out, struct error *err);
+
+/* ERR_FOREIGN_FILES, naming them, if the directory holds anything that is not ours to remove. */
+bool load_check_own(int dir, const char *id, struct error *err);

@@ -1,0 +1,98 @@
+#include "service/service.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <linux/capability.h>
+
+#include "service/writer.h"
+
+/* Threads and the most that waits, per lane. Publishing waits for flushes, which the filesystem commits
+ * together: it gains from many at once. */
+static const struct {
+    const char *name;
+    unsigned threads;
+    size_t queue_max;
+} lanes[LANE__COUNT] = {
+    {"read",    4,  4096},
+    {"publish", 32, 1024},
+    {"bulk",    2,  256 },
+};
+
+static bool start_lanes(struct service *service, struct error *err)
+{
+    for (size_t i = 0; i < LANE__COUNT; i++) {
+        service->lanes[i] = lane_start(lanes[i].name, lanes[i].threads, lanes[i].queue_max, err);
+        if (!service->lanes[i])
+            return false;
+    }
+    return true;
+}
+
+/* What another user than the VMM's needs: see README.md. */
+static void list_capabilities(char *out, size_t size)
+{
+    static const struct {
+        unsigned number;
+        const char *name;
+    } wanted[] = {
+        {CAP_CHOWN,        "CHOWN"       },
+        {CAP_DAC_OVERRIDE, "DAC_OVERRIDE"},
+        {CAP_FOWNER,       "FOWNER"      },
+        {CAP_LEASE,        "LEASE"       },
+    };
+    struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
+    struct __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3] = {0};
+    size_t len = 0;
+
+    syscall(SYS_capget, &header, data);
+    snprintf(out, size, "none");
+    for (size_t i = 0; i < sizeof wanted / sizeof wanted[0]; i++)
+        if (data[wanted[i].number / 32].effective & 1U << wanted[i].number % 32)
+            len += (size_t)snprintf(out + len, size - len, "%s%s", len ? "," : "", wanted[i].name);
+}
+
+static bool open_store(struct service *service, const struct service_settings *settings,
+                       struct error *err)
+{
+    service->store = store_open(settings->store, settings->lock_wait_s, err);
+    if (!service->store)
+        return false;
+    list_capabilities(service->capabilities, sizeof service->capabilities);
+    service->leftovers = stage_recover(service->store);
+    return stage_probe(service->store, &service->abilities, err);
+}
+
+struct service *service_open(const struct service_settings *settings, struct error *err)
+{
+    auto_service struct service *service = calloc(1, sizeof *service);
+
+    if (!service) {
+        error_memory(err);
+        return NULL;
+    }
+    writer_prepare();
+    claims_open(&service->claims);
+    service->capture = settings->capture;
+    service->state_max_bytes = settings->state_max_bytes;
+    return (service->roots = roots_open(settings->memory_roots, settings->memory_root_count, err))
+            && open_store(service, settings, err)
+            && (service->cache = cache_open(service->store, err)) && start_lanes(service, err)
+        ? TAKE(service)
+        : NULL;
+}
+
+void service_close(struct service *service)
+{
+    if (!service)
+        return;
+    for (size_t i = 0; i < LANE__COUNT; i++)
+        lane_stop(service->lanes[i]);
+    cache_close(service->cache);
+    store_close(service->store);
+    roots_close(service->roots);
+    claims_close(&service->claims);
+    free(service);
+}

@@ -1,0 +1,45 @@
+/* The product, without HTTP: the one handle that api/ holds. Safe from any thread once opened. */
+#pragma once
+
+#include <stdatomic.h>
+#include <stdint.h>
+
+#include "base/lane.h"
+#include "codec/model.h"
+#include "service/cache.h"
+#include "service/claims.h"
+#include "service/source.h"
+#include "service/stage.h"
+#include "service/store.h"
+
+struct service_settings {
+    const char *store;         /* absolute path */
+    char *const *memory_roots; /* absolute paths of directories */
+    size_t memory_root_count;
+    enum capture capture;      /* where a request names none */
+    unsigned lock_wait_s;
+    uint64_t state_max_bytes;
+};
+
+struct service {
+    struct store *store;
+    struct roots *roots;
+    struct cache *cache;
+    struct claims claims;
+    struct lane *lanes[LANE__COUNT];
+    enum capture capture;
+    uint64_t state_max_bytes;
+    struct stage_abilities abilities;
+    char capabilities[64];     /* that this process has, of those that matter here; or "none" */
+    size_t leftovers;          /* directories that recovery had to leave */
+    atomic_bool trash_waiting; /* a lane will empty the trash */
+};
+
+/* Opens its parts in order and recovers what a killed predecessor left. The caller owns the service.
+ * NULL with what is wrong and what to do about it, as store_open(), roots_open() and stage_probe(). */
+struct service *service_open(const struct service_settings *settings, struct error *err);
+
+/* Finishes queued work, then closes the parts in reverse. */
+void service_close(struct service *service);
+OWN(struct service, service_close)
+#define auto_service AUTO(service_close)

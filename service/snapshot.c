@@ -1,0 +1,383 @@
+#include "service/snapshot.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "base/id.h"
+#include "codec/state.h"
+#include "service/expect.h"
+#include "service/file.h"
+#include "service/making.h"
+#include "service/writer.h"
+
+/* Later, in a lane: at most one such job waits, and it takes all there is. */
+static void empty_trash(void *context)
+{
+    struct service *service = context;
+
+    atomic_store(&service->trash_waiting, false);
+    stage_empty_trash(service->store);
+}
+
+/* If the lane is full the trash waits for the next time, or for the next start. */
+static void schedule_trash(struct service *service)
+{
+    if (atomic_exchange(&service->trash_waiting, true))
+        return;
+    if (!lane_submit(service->lanes[LANE_BULK], empty_trash, service))
+        atomic_store(&service->trash_waiting, false);
+}
+
+static void hand_over(struct snapshot *from, struct snapshot *out)
+{
+    *out = *from;
+    *from = (struct snapshot){0};
+}
+
+/* Whether the snapshot of that id, if there is one, came from this very request; if it did not, the id
+ * is taken. A directory that has no manifest yet can be joined. */
+static bool find_repetition(const struct making *making, struct snapshot *existing, bool *repeated,
+                            struct error *err)
+{
+    const struct record *ours = &making->snapshot.record;
+    const struct service *service = making->service;
+
+    *repeated = false;
+    if (!load_snapshot(service->store, making->id, LIVE_NONE, existing, err))
+        return err->code == ERR_NOT_FOUND;
+    *repeated = existing->has_record
+        && strcmp(existing->record.request_sha256, ours->request_sha256) == 0;
+    if (*repeated || (!existing->has_manifest && existing->status == SNAPSHOT_INCOMPLETE))
+        return true;
+    return error_set(err, ERR_EXISTS,
+                     "there is a snapshot %s already, and this request did not make it", making->id);
+}
+
+/* What a repeated request answers. The source may be gone by now. */
+static bool answer_repetition(const struct making *making, struct snapshot *existing,
+                              struct snapshot *out, struct error *err)
+{
+    struct stat memory;
+    auto_fd int dir = store_open_snapshot(making->service->store, making->id, err);
+
+    if (dir < 0)
+        return false;
+    if (existing->record.capture == CAPTURE_LINK
+        && fstatat(dir, MEMORY_FILE, &memory, AT_SYMLINK_NOFOLLOW) == 0 && memory.st_nlink > 1) {
+        existing->linked_to = strdup(making->creation->memory_file_path);
+        if (!existing->linked_to)
+            return error_memory(err);
+    }
+    hand_over(existing, out);
+    return true;
+}
+
+static bool create(struct making *making, struct snapshot *out, bool *repeated, struct error *err)
+{
+    auto_snapshot struct snapshot existing = {0};
+
+    if (!making_begin(making, err) || !find_repetition(making, &existing, repeated, err))
+        return false;
+    if (*repeated)
+        return answer_repetition(making, &existing, out, err);
+    if (!making_open(making, err) || !making_fill(making, err))
+        return false;
+    bool published = making->in_place ? stage_join(making_stage(making), making->id, false, err)
+                                      : stage_publish(making_stage(making), making->id, err);
+    if (published)
+        hand_over(&making->snapshot, out);
+    return published;
+}
+
+bool snapshot_create(struct service *service, const struct creation *creation,
+                     struct draft *uploaded, struct snapshot *out, bool *repeated,
+                     struct error *err)
+{
+    char made_up[ID_NEW_SIZE];
+    const char *id = creation->id ? creation->id : made_up;
+    auto_claim struct claim claim = {0};
+    auto_making struct making making = {
+        .service = service, .creation = creation, .id = id, .uploaded = uploaded};
+
+    if (!creation->id)
+        id_new(made_up);
+    return claim_take(&service->claims, id, &claim, err) && create(&making, out, repeated, err);
+}
+
+/* Removing the last name of memory that a process is writing would lose a running VM its memory; where
+ * there are other names, the bytes live on. */
+static bool check_removable(int dir, const char *id, bool force, struct error *err)
+{
+    struct stat memory;
+
+    if (!load_check_own(dir, id, err))
+        return false;
+    if (force || fstatat(dir, MEMORY_FILE, &memory, AT_SYMLINK_NOFOLLOW) != 0 || memory.st_nlink > 1
+        || writer_check_memory(dir) != WRITER_PRESENT)
+        return true;
+    return error_set(err, ERR_IN_USE,
+                     "a process has the memory of snapshot %s open for writing, and this is its only "
+                     "name: stop that VM, or use force=1", id);
+}
+
+static bool ask_guard(const struct service *service, const char *id, const struct guard *guard,
+                      struct error *err)
+{
+    auto_snapshot struct snapshot current = {0};
+    bool found;
+
+    if (!guard)
+        return true;
+    found = load_snapshot(service->store, id, LIVE_NONE, &current, err);
+    if (!found && err->code != ERR_NOT_FOUND)
+        return false;
+    return guard->allow(guard->context, found ? &current : NULL, err);
+}
+
+/* Over what is there: in place, by exchange, or, where nothing is, as a new one. */
+static bool put_in_place(const struct making *making, int old, bool force, struct error *err)
+{
+    struct stage *stage = making_stage(making);
+
+    if (making->in_place)
+        return stage_join(stage, making->id, true, err);
+    if (old < 0)
+        return stage_publish(stage, making->id, err);
+    return check_removable(old, making->id, force, err) && stage_replace(stage, making->id, err);
+}
+
+static bool replace(struct making *making, const struct guard *guard, bool force, bool *created,
+                    struct error *err)
+{
+    auto_fd int old = store_open_snapshot(making->service->store, making->id, err);
+
+    if (old < 0 && err->code != ERR_NOT_FOUND)
+        return false;
+    *created = old < 0 || faccessat(old, MANIFEST_FILE, F_OK, AT_SYMLINK_NOFOLLOW) != 0;
+    if (!ask_guard(making->service, making->id, guard, err) || !making_begin(making, err)
+        || !making_open(making, err))
+        return false;
+    /* Refused before the work, and again after it. */
+    if (old >= 0 && !making->in_place && !check_removable(old, making->id, force, err))
+        return false;
+    return making_fill(making, err) && put_in_place(making, old, force, err);
+}
+
+bool snapshot_replace(struct service *service, const char *id, const struct creation *creation,
+                      struct draft *uploaded, const struct guard *guard, bool force,
+                      struct snapshot *out, bool *created, struct error *err)
+{
+    auto_claim struct claim claim = {0};
+    auto_making struct making making = {
+        .service = service, .creation = creation, .id = id, .uploaded = uploaded};
+
+    if (!claim_take(&service->claims, id, &claim, err)
+        || !replace(&making, guard, force, created, err))
+        return false;
+    schedule_trash(service);
+    hand_over(&making.snapshot, out);
+    return true;
+}
+
+bool snapshot_delete(struct service *service, const char *id, const struct guard *guard, bool force,
+                     struct error *err)
+{
+    auto_claim struct claim claim = {0};
+
+    if (!claim_take(&service->claims, id, &claim, err))
+        return false;
+    auto_fd int dir = store_open_snapshot(service->store, id, err);
+    if (dir < 0 || !ask_guard(service, id, guard, err) || !check_removable(dir, id, force, err)
+        || !stage_retire(service->store, id, err))
+        return false;
+    schedule_trash(service);
+    return true;
+}
+
+bool snapshot_get(struct service *service, const char *id, enum load_live live,
+                  struct snapshot *out, struct error *err)
+{
+    return load_snapshot(service->store, id, live, out, err);
+}
+
+void snapshot_list_clear(struct snapshot_list *list)
+{
+    for (size_t i = 0; i < list->count; i++)
+        snapshot_clear(&list->items[i]);
+    free(list->items);
+    *list = (struct snapshot_list){0};
+}
+
+static int compare_strings(const void *a, const void *b)
+{
+    return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+static bool add_string(struct strings *strings, size_t *room, const char *string)
+{
+    if (strings->count == *room) {
+        *room = *room ? *room * 2 : 64;
+        char **items = realloc(strings->items, *room * sizeof *items);
+        if (!items)
+            return false;
+        strings->items = items;
+    }
+    strings->items[strings->count] = strdup(string);
+    return strings->items[strings->count++] != NULL;
+}
+
+/* Every id after `after`, sorted. What is not named like an id is none of ours. */
+static bool list_ids(const struct service *service, const char *after, struct strings *ids,
+                     struct error *err)
+{
+    auto_dir DIR *list = store_list(service->store->snapshots, err);
+    size_t room = 0;
+
+    if (!list)
+        return false;
+    for (struct dirent *entry; (entry = readdir(list));)
+        if (id_is_valid(entry->d_name) && strcmp(entry->d_name, after) > 0
+            && !add_string(ids, &room, entry->d_name))
+            return error_memory(err);
+    if (ids->count > 0)
+        qsort(ids->items, ids->count, sizeof *ids->items, compare_strings);
+    return true;
+}
+
+static bool load_list(struct service *service, const struct strings *ids, size_t limit,
+                      enum load_live live, struct snapshot_list *list, struct error *err)
+{
+    size_t i = 0;
+
+    for (; i < ids->count && list->count < limit; i++) {
+        if (snapshot_get(service, ids->items[i], live, &list->items[list->count], err))
+            list->count++;
+        else if (err->code != ERR_NOT_FOUND) /* removed meanwhile, or not a directory */
+            return false;
+    }
+    list->more = i < ids->count;
+    return true;
+}
+
+bool snapshot_list(struct service *service, const char *after, size_t limit, enum load_live live,
+                   struct snapshot_list *out, struct error *err)
+{
+    AUTO(strings_clear) struct strings ids = {0};
+    auto_snapshot_list struct snapshot_list list = {0};
+
+    list.items = calloc(limit, sizeof *list.items);
+    if (!list.items)
+        return error_memory(err);
+    if (!list_ids(service, after, &ids, err) || !load_list(service, &ids, limit, live, &list, err))
+        return false;
+    *out = list;
+    list = (struct snapshot_list){0};
+    return true;
+}
+
+int snapshot_open_state(struct service *service, const char *id, struct stat *stat,
+                        struct error *err)
+{
+    for (;;) {
+        auto_fd int dir = store_open_snapshot(service->store, id, err);
+        auto_fd int fd = dir < 0 ? -1 : file_open(dir, STATE_FILE, stat, err);
+        if (fd >= 0 || dir < 0 || err->code != ERR_NOT_FOUND
+            || store_is_current(service->store, id, dir))
+            return TAKE_FD(fd);
+    }
+}
+
+static bool read_piece(void *context, uint64_t offset, void *buffer, size_t len, struct error *err)
+{
+    return file_read_at(*(const int *)context, offset, buffer, len, err);
+}
+
+bool snapshot_units(struct service *service, const char *id, struct state_units *out,
+                    struct error *err)
+{
+    struct stat stat;
+    auto_fd int fd = snapshot_open_state(service, id, &stat, err);
+
+    return fd >= 0 && state_decode(read_piece, &fd, (uint64_t)stat.st_size, out, err);
+}
+
+static bool find_memory(const struct service *service, const char *id, struct expect_files *files)
+{
+    char name[ID_MAX + 1 + sizeof MEMORY_FILE];
+    struct stat memory;
+
+    snprintf(name, sizeof name, "%s/" MEMORY_FILE, id);
+    if (fstatat(service->store->snapshots, name, &memory, 0) != 0 || !S_ISREG(memory.st_mode))
+        return false;
+    files->has_memory = true;
+    files->memory_size_bytes = (uint64_t)memory.st_size;
+    return true;
+}
+
+bool snapshot_validate_cached(struct service *service, const char *id,
+                              const struct expectation *expectation, struct verdict *out)
+{
+    struct error err;
+    struct expect_files files = {0};
+
+    if (expectation->has_state_units || !find_memory(service, id, &files))
+        return false;
+    /* Looked up second: if the manifest is current now, the memory was its own before. */
+    auto_cached const struct cached *cached = cache_find(service->cache, id);
+    return cached && expect_check(&cached->manifest, &files, expectation, out, &err);
+}
+
+/* Why a restore could not use state.bin, in OpenVMM's words; NULL if it could. */
+static bool judge_state(struct service *service, const char *id, struct state_units *units,
+                        struct text *why, struct error *err)
+{
+    struct error undecodable;
+    auto_free char *path = store_path_of(service->store, id, STATE_FILE);
+
+    if (!path)
+        return error_memory(err);
+    if (snapshot_units(service, id, units, &undecodable))
+        return true;
+    if (undecodable.code == ERR_NOT_FOUND)
+        return text_appendf(why, "failed to read state.bin: failed to open file `%s`: No such file or "
+                            "directory (os error 2)", path)
+            || error_memory(err);
+    if (undecodable.code == ERR_DAMAGED)
+        return text_appends(why, undecodable.message) || error_memory(err);
+    *err = undecodable;
+    return false;
+}
+
+static bool validate(struct service *service, const char *id, const struct cached *cached,
+                     const struct expectation *expectation, struct verdict *out, struct error *err)
+{
+    auto_state_units struct state_units units = {0};
+    auto_text struct text why = {0};
+    auto_free char *memory_path = store_path_of(service->store, id, MEMORY_FILE);
+    struct expect_files files = {.memory_path = memory_path, .units = &units};
+
+    if (!memory_path)
+        return error_memory(err);
+    find_memory(service, id, &files);
+    if (expectation->has_state_units && !judge_state(service, id, &units, &why, err))
+        return false;
+    files.state_error = why.data;
+    return expect_check(&cached->manifest, &files, expectation, out, err);
+}
+
+bool snapshot_validate(struct service *service, const char *id,
+                       const struct expectation *expectation, struct verdict *out,
+                       struct error *err)
+{
+    for (;;) {
+        auto_cached const struct cached *cached = cache_load(service->cache, id, err);
+        if (!cached)
+            return false;
+        bool done = validate(service, id, cached, expectation, out, err);
+        if (cache_confirms(service->cache, cached))
+            return done;
+        verdict_clear(out); /* replaced meanwhile: the files were not of one snapshot */
+    }
+}

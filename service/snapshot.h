@@ -1,0 +1,76 @@
+/* What can be done with snapshots. Each call may wait for a disk; all are safe from any thread. */
+#pragma once
+
+#include "service/draft.h"
+#include "service/load.h"
+#include "service/service.h"
+
+/* A condition on the snapshot as it is (NULL if there is none), asked while nobody else can write it;
+ * false, with an error, stops the request. */
+struct guard {
+    bool (*allow)(void *context, const struct snapshot *current, struct error *err);
+    void *context;
+};
+
+/* Creates the snapshot that `creation` describes. `uploaded` is NULL, or a draft that holds the state
+ * that came with the request; it is used up if the call succeeds. `out` is the snapshot as published
+ * (the caller clears it); `repeated` says that this very request was carried out before, and nothing
+ * was done. On failure nothing is left behind. Errors, with the member at fault in `field`:
+ * - ERR_EXISTS if the id is taken by another request's snapshot, ERR_BUSY if it is being written;
+ * - ERR_INVALID, ERR_FORBIDDEN, ERR_PERMISSION as source_open() and capture_memory(); ERR_INVALID
+ *   also if memory_size_bytes is not the file's length;
+ * - ERR_IN_USE if `allow_writer` is false and a process can write the file;
+ * - ERR_TOO_LARGE for too much state, ERR_NO_SPACE, ERR_IO. */
+bool snapshot_create(struct service *service, const struct creation *creation,
+                     struct draft *uploaded, struct snapshot *out, bool *repeated,
+                     struct error *err);
+
+/* As snapshot_create, but always captures anew and takes the place of the snapshot `id` if there is
+ * one; `created` says that there was none. Also ERR_FOREIGN_FILES; and ERR_IN_USE, without `force`,
+ * if the old memory.bin is the last name of a file that a process can write. */
+bool snapshot_replace(struct service *service, const char *id, const struct creation *creation,
+                      struct draft *uploaded, const struct guard *guard, bool force,
+                      struct snapshot *out, bool *created, struct error *err);
+
+/* ERR_NOT_FOUND, ERR_BUSY, ERR_FOREIGN_FILES, ERR_IN_USE (as above), ERR_IO. */
+bool snapshot_delete(struct service *service, const char *id, const struct guard *guard, bool force,
+                     struct error *err);
+
+/* As load_snapshot(). */
+bool snapshot_get(struct service *service, const char *id, enum load_live live,
+                  struct snapshot *out, struct error *err);
+
+struct snapshot_list {
+    struct snapshot *items;
+    size_t count;
+    bool more; /* the list goes on after the last item */
+};
+void snapshot_list_clear(struct snapshot_list *list);
+static inline void snapshot_list_clear_p(struct snapshot_list *list)
+{
+    snapshot_list_clear(list);
+}
+#define auto_snapshot_list AUTO(snapshot_list_clear)
+
+/* At most `limit` snapshots in the order of their ids (by bytes), from the first after `after`, which is
+ * "" for the beginning. The caller clears `out`. */
+bool snapshot_list(struct service *service, const char *after, size_t limit, enum load_live live,
+                   struct snapshot_list *out, struct error *err);
+
+/* state.bin, open for reading: -1 with ERR_NOT_FOUND, ERR_DAMAGED, ERR_PERMISSION or ERR_IO. */
+int snapshot_open_state(struct service *service, const char *id, struct stat *stat,
+                        struct error *err);
+
+/* As snapshot_open_state, and ERR_DAMAGED with OpenVMM's text if it does not decode. */
+bool snapshot_units(struct service *service, const char *id, struct state_units *out,
+                    struct error *err);
+
+/* The verdict on a snapshot whose manifest decodes. As cache_load(). */
+bool snapshot_validate(struct service *service, const char *id,
+                       const struct expectation *expectation, struct verdict *out,
+                       struct error *err);
+
+/* The same from memory and one more fstatat(), for an expectation without state_units; false, without
+ * an error, if the manifest is not in memory. */
+bool snapshot_validate_cached(struct service *service, const char *id,
+                              const struct expectation *expectation, struct verdict *out);
