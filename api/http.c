@@ -28,32 +28,22 @@ static const struct {
 #undef NAME
 };
 
-struct request *request_new(struct service *service, const struct http_settings *settings,
-                            const char *target)
+bool request_init(struct request *request, struct service *service,
+                  const struct http_settings *settings, const char *target)
 {
     /* Not zeroed as a whole: the query and the faults are large, and mostly unused. */
-    struct request *request = malloc(sizeof *request);
-
-    if (!request)
-        return NULL;
+    memset(request->headers, 0, sizeof *request - offsetof(struct request, headers));
     request->service = service;
     request->settings = settings;
     request->target = strdup(target);
     request->match = (struct route_match){.query = ""};
     request->query.count = request->query.used = 0;
     request->faults.count = 0;
-    memset(request->headers, 0,
-           sizeof *request - offsetof(struct request, headers));
-    if (request->target)
-        return request;
-    request_free(request);
-    return NULL;
+    return request->target != NULL;
 }
 
-void request_free(struct request *request)
+void request_clear(struct request *request)
 {
-    if (!request)
-        return;
     for (size_t i = 0; i < HEADER__COUNT; i++)
         free(request->joined[i]);
     if (request->plan_free)
@@ -64,7 +54,6 @@ void request_free(struct request *request)
     upload_free(request->upload);
     text_clear(&request->body);
     free(request->target);
-    free(request);
 }
 
 static bool join(struct request *request, enum header header, const char *value)

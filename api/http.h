@@ -58,10 +58,10 @@ struct http_settings {
     size_t host_count;
 };
 
-/* `target` is copied. NULL without memory. */
-struct request *request_new(struct service *service, const struct http_settings *settings,
-                            const char *target);
-void request_free(struct request *request);
+/* `target` is copied. False without memory; the request is to be cleared either way. */
+bool request_init(struct request *request, struct service *service,
+                  const struct http_settings *settings, const char *target);
+void request_clear(struct request *request);
 
 /* Takes note of a header that was sent; `value` must outlive the request. ERR_INTERNAL. */
 bool request_add_header(struct request *request, const char *name, const char *value,
@@ -74,7 +74,7 @@ bool request_read_query(struct request *request, struct error *err);
 const char *request_snapshot_id(const struct request *request, struct error *err);
 
 #define RESPONSE_HEADERS_MAX 8
-#define RESPONSE_ROOM        2048
+#define RESPONSE_ROOM        1024
 
 struct cached;
 

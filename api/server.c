@@ -20,14 +20,19 @@
 /* What is read from a file at a time, by a lane, and handed to the socket from memory. */
 #define FILE_PIECE ((size_t)256 << 10)
 
+#define SPARES_MAX 128
+
 struct server {
     struct service *service;
     struct http_settings http;
     struct MHD_Daemon *daemon;
-    pthread_mutex_t mutex; /* of the two counts */
+    pthread_mutex_t mutex; /* of what follows, up to the blank line */
     pthread_cond_t done;
     unsigned running;  /* requests begun and not yet answered in full */
     unsigned detached; /* of those, the ones that a lane will resume */
+    struct exchange *spare; /* kept for the next request: they are large */
+    unsigned spare_count;
+
     atomic_bool draining;
 };
 
@@ -36,12 +41,13 @@ struct server {
 struct exchange {
     struct server *server;
     struct MHD_Connection *connection;
-    struct request *request;
-    enum { HEAD_EXPECTED, BODY_EXPECTED, PIECE_STORED, ANSWER_READY } phase;
+    struct exchange *next; /* while it is spare */
+    enum { HEAD_EXPECTED, BODY_EXPECTED, ANSWER_READY } phase;
     bool is_running;
     void *piece; /* of a body, on its way to disk; owned */
     size_t piece_len;
     struct response response;
+    struct request request;
 };
 
 static void count(struct server *server, unsigned *counter, int change)
@@ -53,19 +59,44 @@ static void count(struct server *server, unsigned *counter, int change)
     pthread_mutex_unlock(&server->mutex);
 }
 
-static void free_exchange(struct exchange *exchange)
+static struct exchange *take_spare(struct server *server)
 {
-    request_free(exchange->request);
+    pthread_mutex_lock(&server->mutex);
+    struct exchange *exchange = server->spare;
+    if (exchange) {
+        server->spare = exchange->next;
+        server->spare_count--;
+    }
+    pthread_mutex_unlock(&server->mutex);
+    return exchange ? exchange : malloc(sizeof *exchange);
+}
+
+static void end_exchange(struct exchange *exchange)
+{
+    struct server *server = exchange->server;
+
+    request_clear(&exchange->request);
     response_clear(&exchange->response);
     free(exchange->piece);
-    free(exchange);
+    pthread_mutex_lock(&server->mutex);
+    if (exchange->is_running && --server->running == 0)
+        pthread_cond_broadcast(&server->done);
+    bool keep = server->spare_count < SPARES_MAX;
+    if (keep) {
+        exchange->next = server->spare;
+        server->spare = exchange;
+        server->spare_count++;
+    }
+    pthread_mutex_unlock(&server->mutex);
+    if (!keep)
+        free(exchange);
 }
 
 /* The target as it was sent, before the library takes it apart. */
 static void *note_target(void *context, const char *target, struct MHD_Connection *connection)
 {
     struct server *server = context;
-    struct exchange *exchange = malloc(sizeof *exchange);
+    struct exchange *exchange = take_spare(server);
 
     if (!exchange)
         return NULL;
@@ -75,28 +106,21 @@ static void *note_target(void *context, const char *target, struct MHD_Connectio
     exchange->is_running = false;
     exchange->piece = NULL;
     response_init(&exchange->response);
-    exchange->request = request_new(server->service, &server->http, target);
-    if (exchange->request)
+    if (request_init(&exchange->request, server->service, &server->http, target))
         return exchange;
-    free_exchange(exchange);
+    end_exchange(exchange);
     return NULL;
 }
 
 static void complete(void *context, struct MHD_Connection *connection, void **slot,
                      enum MHD_RequestTerminationCode why)
 {
-    struct exchange *exchange = *slot;
-    struct server *server = context;
-
+    (void)context;
     (void)connection;
     (void)why;
+    if (*slot)
+        end_exchange(*slot);
     *slot = NULL;
-    if (!exchange)
-        return;
-    bool was_running = exchange->is_running;
-    free_exchange(exchange);
-    if (was_running)
-        count(server, &server->running, -1);
 }
 
 /* A part of a file, read ahead by a lane while the connection is suspended. */
@@ -142,7 +166,7 @@ static void read_piece(void *context)
         !file_read_at(reader->fd, reader->offset + reader->at, reader->piece, reader->held, &err);
     if (reader->failed)
         log_event(LOG_ERROR, "download cut off",
-                  LOG_TEXT("request_id", reader->exchange->request->id),
+                  LOG_TEXT("request_id", reader->exchange->request.id),
                   LOG_TEXT("detail", err.message));
     resume(reader->exchange);
 }
@@ -274,19 +298,19 @@ static bool has_body(const struct request *request)
 
 static enum MHD_Result begin(struct exchange *exchange, const char *method, const char *version)
 {
-    struct header_reader reader = {.request = exchange->request};
+    struct header_reader reader = {.request = &exchange->request};
 
     exchange->phase = BODY_EXPECTED;
     exchange->is_running = true;
     count(exchange->server, &exchange->server->running, 1);
-    exchange->request->method = method_parse(method);
-    exchange->request->is_http_1_1 = strcmp(version, MHD_HTTP_VERSION_1_1) == 0;
+    exchange->request.method = method_parse(method);
+    exchange->request.is_http_1_1 = strcmp(version, MHD_HTTP_VERSION_1_1) == 0;
     MHD_get_connection_values_n(exchange->connection, MHD_HEADER_KIND, read_header, &reader);
     if (reader.failed)
         return MHD_NO;
-    if (dispatch_begin(exchange->request, &exchange->response))
+    if (dispatch_begin(&exchange->request, &exchange->response))
         return MHD_YES;
-    if (has_body(exchange->request))
+    if (has_body(&exchange->request))
         return send_answer(exchange);
     exchange->phase = ANSWER_READY;
     return MHD_YES;
@@ -296,14 +320,14 @@ static void store_piece(void *context)
 {
     struct exchange *exchange = context;
 
-    dispatch_upload(exchange->request, exchange->piece, exchange->piece_len);
+    dispatch_upload(&exchange->request, exchange->piece, exchange->piece_len);
     free(TAKE(exchange->piece));
     resume(exchange);
 }
 
 static enum MHD_Result receive(struct exchange *exchange, const char *data, size_t *len)
 {
-    struct request *request = exchange->request;
+    struct request *request = &exchange->request;
 
     if (!dispatch_body(request, data, *len))
         return MHD_NO;
@@ -325,13 +349,13 @@ static void work(void *context)
 {
     struct exchange *exchange = context;
 
-    dispatch_work(exchange->request, &exchange->response);
+    dispatch_work(&exchange->request, &exchange->response);
     resume(exchange);
 }
 
 static enum MHD_Result finish(struct exchange *exchange)
 {
-    struct request *request = exchange->request;
+    struct request *request = &exchange->request;
 
     if (dispatch_finish(request, &exchange->response))
         return send_answer(exchange);
@@ -450,6 +474,11 @@ void server_stop(struct server *server, unsigned patience_s)
     MHD_stop_daemon(server->daemon);
     if (listening != MHD_INVALID_SOCKET)
         close(listening);
+    while (server->spare) {
+        struct exchange *exchange = server->spare;
+        server->spare = exchange->next;
+        free(exchange);
+    }
     pthread_cond_destroy(&server->done);
     pthread_mutex_destroy(&server->mutex);
     free(server);
