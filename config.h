@@ -1,4 +1,5 @@
-/* The settings of vmsnapd: one table, from which come the command line, the environment and --help. */
+/* The settings of vmsnapd: one table, from which come the command line, the environment and
+ * --help. */
 #pragma once
 
 #include <stdio.h>

@@ -5,9 +5,10 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 
+#include "config.h"
+
 #include "api/listen.h"
 #include "api/server.h"
-#include "config.h"
 
 /* Threads of the lanes wait far more than they allocate: a few heaps do for all of them. */
 #define HEAPS_MAX 4
@@ -24,7 +25,7 @@ static void prepare_process(sigset_t *endings)
     struct rlimit files;
 
     umask(0027);
-    mallopt(M_ARENA_MAX, HEAPS_MAX);
+    mallopt(M_ARENA_MAX, HEAPS_MAX); /* NOLINT(concurrency-mt-unsafe): no threads yet */
     signal(SIGPIPE, SIG_IGN);
     sigemptyset(endings);
     sigaddset(endings, SIGTERM);
@@ -63,8 +64,8 @@ static void log_start(const struct config *config, const struct service *service
         log_event(LOG_WARN, "leftovers could not be removed",
                   LOG_NUMBER("directories", service->leftovers));
     if (config->memory_roots.count == 0)
-        log_event(LOG_WARN, "no --memory-root: only memory inside a snapshot's own directory can be "
-                            "captured");
+        log_event(LOG_WARN,
+                  "no --memory-root: only memory in a snapshot's own directory can be captured");
     log_event(LOG_INFO, "listening", LOG_TEXT("address", address));
 }
 

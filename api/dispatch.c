@@ -14,9 +14,10 @@
 #include "codec/creation.h"
 
 /* Room for the delimiters and headers around a multipart body's parts. */
-#define MULTIPART_OVERHEAD (64 * 1024)
+#define MULTIPART_OVERHEAD ((size_t)64 << 10)
 
-/* How far beyond its limit a body is still read, so that the client gets an answer and not a reset. */
+/* How far beyond its limit a body is still read, so that the client gets an answer and not a
+ * reset. */
 #define BODY_GRACE ((uint64_t)64 << 20)
 
 /* Unique in this process, and with the start of the process in it also beyond. */
@@ -60,9 +61,11 @@ static void finish(const struct request *request, struct response *response)
 
 static void fail(struct request *request, const struct error *err, struct response *response)
 {
+    const struct route *route = request->match.route;
+
     if (problem_status(err->code) == 500)
         log_event(LOG_ERROR, "request failed", LOG_TEXT("request_id", request->id),
-                  LOG_TEXT("operation", request->match.route ? request->match.route->operation : NULL),
+                  LOG_TEXT("operation", route ? route->operation : NULL),
                   LOG_TEXT("code", error_slug(err->code)), LOG_TEXT("detail", err->message));
     problem_respond(request, err, response);
 }
@@ -137,8 +140,8 @@ static bool route(struct request *request, struct response *response, struct err
         response->close = true;
         return false;
     }
-    bool found =
-        router_match(routes, route_count, request->method, request->target, &request->match, &unrouted);
+    bool found = router_match(routes, route_count, request->method, request->target,
+                              &request->match, &unrouted);
     if (!gate_check_host(request, err))
         return false;
     if (!found)
@@ -239,7 +242,8 @@ void dispatch_overloaded(struct request *request, struct response *response)
 {
     struct error err;
 
-    error_set(&err, ERR_OVERLOADED, "too many requests are waiting for a disk; try again in a moment");
+    error_set(&err, ERR_OVERLOADED,
+              "too many requests are waiting for a disk; try again in a moment");
     fail(request, &err, response);
     finish(request, response);
 }

@@ -14,8 +14,9 @@ bool dispatch_body(struct request *request, const void *data, size_t len);
 /* A piece of a body that goes to disk; may wait for it. */
 void dispatch_upload(struct request *request, const void *data, size_t len);
 
-/* The request is complete. True if `response` is the answer; else dispatch_work() is to be called in
- * the lane request->lane. Never waits for a disk, but for one fstatat() of a file read before. */
+/* The request is complete. True if `response` is the answer; else dispatch_work() is to be
+ * called in the lane request->lane. Never waits for a disk, but for one fstatat() of a file read
+ * before. */
 bool dispatch_finish(struct request *request, struct response *response);
 
 /* Runs the handler; `response` is the answer. May wait for a disk. */

@@ -4,8 +4,8 @@
 #include <stdio.h>
 #include <strings.h>
 
-/* More than one of these, or two of them together, and a proxy may have seen another request than we
- * do (RFC 9112, sections 3.2 and 6.3). */
+/* More than one of these, or two of them together, and a proxy may have seen another request
+ * than we do (RFC 9112, sections 3.2 and 6.3). */
 static bool check_single(const struct request *request, struct error *err)
 {
     const unsigned char *counts = request->header_counts;
@@ -20,7 +20,8 @@ static bool check_single(const struct request *request, struct error *err)
     if (!counts[HEADER_HOST] && request->is_http_1_1)
         return error_set(err, ERR_BAD_REQUEST, "a request of HTTP/1.1 needs a Host header");
     if (coding && strcasecmp(coding, "chunked") != 0)
-        return error_set(err, ERR_NOT_IMPLEMENTED, "the only transfer coding understood is chunked");
+        return error_set(err, ERR_NOT_IMPLEMENTED,
+                         "the only transfer coding understood is chunked");
     return true;
 }
 

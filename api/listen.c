@@ -58,7 +58,7 @@ static struct addrinfo *parse(const char *address)
     if (!split(address, host, &port) || !*port)
         return NULL;
     if (strcmp(host, "localhost") == 0)
-        strcpy(host, "127.0.0.1");
+        snprintf(host, sizeof host, "127.0.0.1");
     return getaddrinfo(host, port, &hints, &found) == 0 ? found : NULL;
 }
 
@@ -77,7 +77,8 @@ static bool is_loopback(const struct sockaddr *address)
 
 bool listen_is_open(const char *address)
 {
-    AUTO(free_addresses) struct addrinfo *parsed = unix_path(address) ? NULL : parse(address);
+    AUTO(free_addresses)
+    struct addrinfo *parsed = unix_path(address) ? NULL : parse(address);
 
     return parsed && !is_loopback(parsed->ai_addr);
 }
@@ -90,30 +91,34 @@ static int fail(const char *address, struct error *err)
 
 static void describe(int fd, char bound[LISTEN_ADDRESS_SIZE])
 {
-    struct sockaddr_storage address;
+    union {
+        struct sockaddr any;
+        struct sockaddr_in v4;
+        struct sockaddr_in6 v6;
+    } address = {0};
     socklen_t len = sizeof address;
     char host[INET6_ADDRSTRLEN] = "";
-    bool v6;
 
-    getsockname(fd, (struct sockaddr *)&address, &len);
-    v6 = address.ss_family == AF_INET6;
-    inet_ntop(address.ss_family,
-              v6 ? (void *)&((struct sockaddr_in6 *)&address)->sin6_addr
-                 : (void *)&((struct sockaddr_in *)&address)->sin_addr,
-              host, sizeof host);
-    unsigned port = ntohs(v6 ? ((struct sockaddr_in6 *)&address)->sin6_port
-                             : ((struct sockaddr_in *)&address)->sin_port);
-    snprintf(bound, LISTEN_ADDRESS_SIZE, v6 ? "http://[%s]:%u" : "http://%s:%u", host, port);
+    getsockname(fd, &address.any, &len);
+    if (address.any.sa_family == AF_INET6) {
+        inet_ntop(AF_INET6, &address.v6.sin6_addr, host, sizeof host);
+        snprintf(bound, LISTEN_ADDRESS_SIZE, "http://[%s]:%u", host, ntohs(address.v6.sin6_port));
+    } else {
+        inet_ntop(AF_INET, &address.v4.sin_addr, host, sizeof host);
+        snprintf(bound, LISTEN_ADDRESS_SIZE, "http://%s:%u", host, ntohs(address.v4.sin_port));
+    }
 }
 
 static int open_tcp(const char *address, char bound[LISTEN_ADDRESS_SIZE], struct error *err)
 {
-    AUTO(free_addresses) struct addrinfo *parsed = parse(address);
+    AUTO(free_addresses)
+    struct addrinfo *parsed = parse(address);
 
     if (!parsed) {
         error_set(err, ERR_INVALID,
                   "--listen %s: give an IP address and a port (127.0.0.1:8080, [::1]:8080), or "
-                  "unix:/path", address);
+                  "unix:/path",
+                  address);
         return -1;
     }
     auto_fd int fd = socket(parsed->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
@@ -146,7 +151,7 @@ static int open_unix(const char *path, char bound[LISTEN_ADDRESS_SIZE], struct e
                   path, sizeof name.sun_path - 1);
         return -1;
     }
-    strcpy(name.sun_path, path);
+    memcpy(name.sun_path, path, strlen(path));
     auto_fd int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (fd < 0)
         return fail(path, err);

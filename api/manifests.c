@@ -3,7 +3,8 @@
 #include "api/tag.h"
 #include "service/cache.h"
 
-enum { AS_JSON, AS_PROTOBUF };
+enum { AS_JSON,
+       AS_PROTOBUF };
 
 /* Takes over the reference to `cached`. */
 static bool respond_take(const struct request *request, const struct cached *cached, int offer,
@@ -28,7 +29,7 @@ static bool respond_take(const struct request *request, const struct cached *cac
 static bool choose(const struct request *request, int *offer, struct error *err)
 {
     static const struct offer offers[] = {
-        [AS_JSON] = {TYPE_JSON, NULL},
+        [AS_JSON] = {TYPE_JSON,     NULL                    },
         [AS_PROTOBUF] = {TYPE_PROTOBUF, "application/x-protobuf"},
     };
 

@@ -9,35 +9,35 @@ static const struct {
     unsigned status;
     const char *title;
 } problems[] = {
-    {500, "No error"               }, /* ERR_NONE: never answered */
-    {400, "Malformed JSON"         }, /* ERR_MALFORMED_JSON */
-    {400, "Bad request"            }, /* ERR_BAD_REQUEST */
-    {403, "Forbidden"              }, /* ERR_FORBIDDEN */
-    {404, "Not found"              }, /* ERR_NOT_FOUND */
-    {405, "Method not allowed"     }, /* ERR_METHOD_NOT_ALLOWED */
-    {406, "Not acceptable"         }, /* ERR_NOT_ACCEPTABLE */
-    {409, "Already exists"         }, /* ERR_EXISTS */
-    {409, "Busy"                   }, /* ERR_BUSY */
-    {409, "In use"                 }, /* ERR_IN_USE */
-    {409, "Foreign files"          }, /* ERR_FOREIGN_FILES */
-    {409, "Not valid"              }, /* ERR_NOT_VALID */
-    {412, "Precondition failed"    }, /* ERR_PRECONDITION */
-    {413, "Payload too large"      }, /* ERR_TOO_LARGE */
-    {415, "Unsupported media type" }, /* ERR_MEDIA_TYPE */
-    {416, "Range not satisfiable"  }, /* ERR_RANGE */
-    {421, "Misdirected request"    }, /* ERR_MISDIRECTED */
-    {422, "Invalid request"        }, /* ERR_INVALID */
-    {422, "Permission denied"      }, /* ERR_PERMISSION */
-    {422, "Different filesystem"   }, /* ERR_DIFFERENT_FILESYSTEM */
-    {422, "Reflink unsupported"    }, /* ERR_REFLINK_UNSUPPORTED */
-    {422, "Too many links"         }, /* ERR_TOO_MANY_LINKS */
-    {500, "Snapshot damaged"       }, /* ERR_DAMAGED */
-    {500, "Input/output error"     }, /* ERR_IO */
-    {500, "Internal error"         }, /* ERR_INTERNAL */
-    {501, "Not implemented"        }, /* ERR_NOT_IMPLEMENTED */
-    {503, "Draining"               }, /* ERR_DRAINING */
-    {503, "Overloaded"             }, /* ERR_OVERLOADED */
-    {507, "No space"               }, /* ERR_NO_SPACE */
+    {500, "No error"              }, /* ERR_NONE: never answered */
+    {400, "Malformed JSON"        }, /* ERR_MALFORMED_JSON */
+    {400, "Bad request"           }, /* ERR_BAD_REQUEST */
+    {403, "Forbidden"             }, /* ERR_FORBIDDEN */
+    {404, "Not found"             }, /* ERR_NOT_FOUND */
+    {405, "Method not allowed"    }, /* ERR_METHOD_NOT_ALLOWED */
+    {406, "Not acceptable"        }, /* ERR_NOT_ACCEPTABLE */
+    {409, "Already exists"        }, /* ERR_EXISTS */
+    {409, "Busy"                  }, /* ERR_BUSY */
+    {409, "In use"                }, /* ERR_IN_USE */
+    {409, "Foreign files"         }, /* ERR_FOREIGN_FILES */
+    {409, "Not valid"             }, /* ERR_NOT_VALID */
+    {412, "Precondition failed"   }, /* ERR_PRECONDITION */
+    {413, "Payload too large"     }, /* ERR_TOO_LARGE */
+    {415, "Unsupported media type"}, /* ERR_MEDIA_TYPE */
+    {416, "Range not satisfiable" }, /* ERR_RANGE */
+    {421, "Misdirected request"   }, /* ERR_MISDIRECTED */
+    {422, "Invalid request"       }, /* ERR_INVALID */
+    {422, "Permission denied"     }, /* ERR_PERMISSION */
+    {422, "Different filesystem"  }, /* ERR_DIFFERENT_FILESYSTEM */
+    {422, "Reflink unsupported"   }, /* ERR_REFLINK_UNSUPPORTED */
+    {422, "Too many links"        }, /* ERR_TOO_MANY_LINKS */
+    {500, "Snapshot damaged"      }, /* ERR_DAMAGED */
+    {500, "Input/output error"    }, /* ERR_IO */
+    {500, "Internal error"        }, /* ERR_INTERNAL */
+    {501, "Not implemented"       }, /* ERR_NOT_IMPLEMENTED */
+    {503, "Draining"              }, /* ERR_DRAINING */
+    {503, "Overloaded"            }, /* ERR_OVERLOADED */
+    {507, "No space"              }, /* ERR_NO_SPACE */
 };
 static_assert(sizeof problems / sizeof problems[0] == ERR__COUNT, "a row for each code");
 

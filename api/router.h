@@ -64,7 +64,8 @@ struct route_match {
  * trailing slash is another resource. The first row that fits is taken; GET rows answer HEAD.
  *
  * ERR_BAD_REQUEST for a target that is malformed or does not decode to text; ERR_NOT_FOUND, also
- * for a segment longer than any id; ERR_METHOD_NOT_ALLOWED, where `out` is filled as for OPTIONS. */
+ * for a segment longer than any id; ERR_METHOD_NOT_ALLOWED, where `out` is filled as for
+ * OPTIONS. */
 bool router_match(const struct route *routes, size_t count, enum method method, const char *target,
                   struct route_match *out, struct error *err);
 

@@ -5,7 +5,8 @@
 #include "codec/expectation.h"
 
 /* clang-format off */
-/* method, pattern, handler, first step on the event loop, operationId, scope, lane, query, largest body */
+/* method, pattern, handler, first step on the event loop, operationId, scope, lane, query,
+ * largest body */
 const struct route routes[] = {
     {GET,    "/snapshots",                  snapshot_list_handler,     NULL,                    "listSnapshots",    SCOPE_READ,   LANE_READ,    "limit cursor include", 0},
     {POST,   "/snapshots",                  snapshot_create_handler,   snapshot_create_first,   "createSnapshot",   SCOPE_WRITE,  LANE_PUBLISH, "",                     BODY_STREAM},

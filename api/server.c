@@ -1,12 +1,11 @@
 #include "api/server.h"
 
 #include <errno.h>
+#include <microhttpd.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <sys/socket.h>
-
-#include <microhttpd.h>
 
 #include "api/dispatch.h"
 #include "base/clock.h"
@@ -28,8 +27,8 @@ struct server {
     struct MHD_Daemon *daemon;
     pthread_mutex_t mutex; /* of what follows, up to the blank line */
     pthread_cond_t done;
-    unsigned running;  /* requests begun and not yet answered in full */
-    unsigned detached; /* of those, the ones that a lane will resume */
+    unsigned running;       /* requests begun and not yet answered in full */
+    unsigned detached;      /* of those, the ones that a lane will resume */
     struct exchange *spare; /* kept for the next request: they are large */
     unsigned spare_count;
 
@@ -42,7 +41,9 @@ struct exchange {
     struct server *server;
     struct MHD_Connection *connection;
     struct exchange *next; /* while it is spare */
-    enum { HEAD_EXPECTED, BODY_EXPECTED, ANSWER_READY } phase;
+    enum { HEAD_EXPECTED,
+           BODY_EXPECTED,
+           ANSWER_READY } phase;
     bool is_running;
     void *piece; /* of a body, on its way to disk; owned */
     size_t piece_len;
@@ -127,9 +128,9 @@ static void complete(void *context, struct MHD_Connection *connection, void **sl
 struct file_reader {
     struct exchange *exchange; /* for as long as the answer is being sent */
     int fd;
-    uint64_t offset, len;   /* of the part */
-    uint64_t at;            /* where in the part the piece lies */
-    size_t held;            /* bytes of it that are valid */
+    uint64_t offset, len; /* of the part */
+    uint64_t at;          /* where in the part the piece lies */
+    size_t held;          /* bytes of it that are valid */
     bool failed;
     char piece[FILE_PIECE];
 };
@@ -223,12 +224,12 @@ static void release_cached(void *cached)
     cached_release(cached);
 }
 
-/* What the body lies in goes over to the response. The library takes its data without const, and does
- * not write to it. */
+/* What the body lies in goes over to the response. The library takes its data without const, and
+ * does not write to it. */
 static struct MHD_Response *make_response(struct exchange *exchange)
 {
     struct response *answer = &exchange->response;
-    void *data = (void *)(uintptr_t)answer->data;
+    void *data = (void *)answer->data;
     struct MHD_Response *response;
 
     if (answer->file >= 0 && answer->data_len > 0)
@@ -236,7 +237,7 @@ static struct MHD_Response *make_response(struct exchange *exchange)
     if (answer->cached) {
         const struct cached *cached = TAKE(answer->cached);
         response = MHD_create_response_from_buffer_with_free_callback_cls(
-            answer->data_len, data ? data : "", release_cached, (void *)(uintptr_t)cached);
+            answer->data_len, data ? data : "", release_cached, (void *)cached);
         if (!response)
             cached_release(cached);
         return response;
@@ -365,8 +366,9 @@ static enum MHD_Result finish(struct exchange *exchange)
     return MHD_YES;
 }
 
-/* Called with the head, with each piece of the body, at the end of it (no bytes), and again after the
- * connection was resumed with the answer. */
+/* Called with the head, with each piece of the body, at the end of it (no bytes), and again
+ * after the connection was resumed with the answer. */
+/* NOLINTNEXTLINE(readability-function-size): the library's signature */
 static enum MHD_Result handle(void *context, struct MHD_Connection *connection, const char *url,
                               const char *method, const char *version, const char *data,
                               size_t *data_len, void **slot)

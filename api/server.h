@@ -13,8 +13,8 @@ struct server_settings {
 
 struct server;
 
-/* Serves on a listening socket, which it takes over. The service must outlive the server, and so must
- * what the settings point to. NULL with ERR_INTERNAL. */
+/* Serves on a listening socket, which it takes over. The service must outlive the server, and so
+ * must what the settings point to. NULL with ERR_INTERNAL. */
 struct server *server_start(struct service *service, const struct server_settings *settings,
                             int listening, struct error *err);
 

@@ -1,7 +1,6 @@
-#include "api/handlers.h"
-
 #include <stdio.h>
 
+#include "api/handlers.h"
 #include "api/negotiate.h"
 #include "api/tag.h"
 #include "api/upload.h"
@@ -192,7 +191,8 @@ static bool check_conditions(void *context, const struct snapshot *current, stru
     if (current && (!snapshot_to_json(current, &document, err) || !tag_of(&document, tag, err)))
         return false;
     if (match && !negotiate_if_match(match, current ? tag : NULL))
-        return error_set(err, ERR_PRECONDITION, "If-Match: the snapshot is another by now, or gone");
+        return error_set(err, ERR_PRECONDITION,
+                         "If-Match: the snapshot is another by now, or gone");
     if (none && negotiate_if_none_match(none, current ? tag : NULL))
         return error_set(err, ERR_PRECONDITION, "If-None-Match: there is such a snapshot");
     return true;
@@ -201,7 +201,8 @@ static bool check_conditions(void *context, const struct snapshot *current, stru
 static const struct guard *guard_of(struct request *request, struct guard *room)
 {
     *room = (struct guard){check_conditions, request};
-    return request->headers[HEADER_IF_MATCH] || request->headers[HEADER_IF_NONE_MATCH] ? room : NULL;
+    return request->headers[HEADER_IF_MATCH] || request->headers[HEADER_IF_NONE_MATCH] ? room
+                                                                                       : NULL;
 }
 
 static bool wants_force(struct request *request, bool *force, struct error *err)
@@ -255,7 +256,8 @@ static void free_expectation(void *plan)
     free(plan);
 }
 
-/* Takes over the verdict. With strict=1 a snapshot that is not valid is a failure of the request. */
+/* Takes over the verdict. With strict=1 a snapshot that is not valid is a failure of the
+ * request. */
 static bool answer_verdict(struct request *request, struct verdict *verdict,
                            struct response *response, struct error *err)
 {
@@ -296,6 +298,7 @@ bool snapshot_validate_handler(struct request *request, struct response *respons
 {
     auto_verdict struct verdict verdict = {0};
 
-    return snapshot_validate(request->service, request->match.params[0], request->plan, &verdict, err)
+    return snapshot_validate(request->service, request->match.params[0], request->plan, &verdict,
+                             err)
         && answer_verdict(request, &verdict, response, err);
 }

@@ -1,8 +1,7 @@
-#include "api/handlers.h"
-
 #include <inttypes.h>
 #include <stdio.h>
 
+#include "api/handlers.h"
 #include "api/negotiate.h"
 #include "api/problem.h"
 #include "api/tag.h"

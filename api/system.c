@@ -1,5 +1,6 @@
-#include "api/handlers.h"
 #include "generated/openapi_yaml.h"
+
+#include "api/handlers.h"
 
 bool health_first(struct request *request, struct response *response, struct error *err)
 {

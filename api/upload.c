@@ -30,7 +30,7 @@ static bool take_data(void *context, const void *data, size_t len, struct error 
         return draft_write(upload->draft, data, len, err);
     if (text_append(&upload->snapshot, data, len))
         return true;
-    return error_set(err, ERR_TOO_LARGE, "the part \"snapshot\" is larger than %d bytes",
+    return error_set(err, ERR_TOO_LARGE, "the part \"snapshot\" is larger than %zu bytes",
                      CREATION_BODY_MAX);
 }
 

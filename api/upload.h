@@ -1,5 +1,5 @@
-/* A multipart body on its way in: the part `snapshot` is kept as text, the part `state` goes to disk
- * as it arrives. */
+/* A multipart body on its way in: the part `snapshot` is kept as text, the part `state` goes to
+ * disk as it arrives. */
 #pragma once
 
 #include "api/multipart.h"
@@ -9,7 +9,9 @@
 struct upload {
     struct service *service;
     struct multipart *multipart;
-    enum { UPLOAD_BETWEEN, UPLOAD_SNAPSHOT, UPLOAD_STATE } part;
+    enum { UPLOAD_BETWEEN,
+           UPLOAD_SNAPSHOT,
+           UPLOAD_STATE } part;
     bool has_snapshot;
     struct text snapshot; /* JSON */
     struct draft *draft;  /* NULL until the part `state` begins */
@@ -21,8 +23,8 @@ void upload_free(struct upload *upload);
 OWN(struct upload, upload_free)
 #define auto_upload AUTO(upload_free)
 
-/* May wait for a disk. ERR_BAD_REQUEST, ERR_INVALID for a part that is none of the two or comes twice,
- * ERR_TOO_LARGE, ERR_NO_SPACE, ERR_IO. */
+/* May wait for a disk. ERR_BAD_REQUEST, ERR_INVALID for a part that is none of the two or comes
+ * twice, ERR_TOO_LARGE, ERR_NO_SPACE, ERR_IO. */
 bool upload_feed(struct upload *upload, const void *data, size_t len, struct error *err);
 
 /* The body has ended: ERR_BAD_REQUEST if it was cut off, ERR_INVALID without a part `snapshot`. */

@@ -111,11 +111,14 @@ static bool set_choice(const struct target *target, const char *value, struct er
     auto_text struct text names = {0};
 
     for (unsigned i = 0; target->option->names[i]; i++) {
-        if (strcmp(value, target->option->names[i]) == 0) {
+        const char *name = target->option->names[i];
+        if (*name == '\0')
+            continue;
+        if (strcmp(value, name) == 0) {
             *(unsigned *)target->member = i;
             return true;
         }
-        text_appendf(&names, "%s%s", i > 0 ? ", " : "", target->option->names[i]);
+        text_appendf(&names, "%s%s", names.len > 0 ? ", " : "", name);
     }
     return error_set(err, ERR_INVALID, "%s must be one of %s", target->source, text_str(&names));
 }

@@ -40,7 +40,7 @@ struct option {
     enum option_type type;
     size_t offset;
     uint64_t min, max;        /* of a number; max 0 means no bound */
-    const char *const *names; /* of OPTION_CHOICE, ended by NULL */
+    const char *const *names; /* of OPTION_CHOICE, ended by NULL; "" cannot be chosen */
     char separator;           /* of an OPTION_LIST's items in one text; 0 means ':' */
 };
 

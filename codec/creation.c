@@ -40,9 +40,9 @@ static bool read_base64(const struct field *field, json_t *value, const struct p
                         void *member)
 {
     struct text *bytes = member;
-    const char *string;
+    const char *string = field_get_string(value, field->max, place);
 
-    if (!field_get_string(value, field->max, place, &string))
+    if (!string)
         return false;
     if (base64_decode(string, strlen(string), bytes))
         return true;
@@ -81,7 +81,8 @@ static const struct field rows[] = {
     FIELD(creation, memory_file_path, string, REQUIRED, .max = PATH_BYTES, .check = check_path),
     FIELD(creation, memory_size_bytes, u64, GIVEN(creation, has_memory_size), .min = 1),
     FIELD(creation, openvmm_version, text, REQUIRED, .max = VERSION_MAX),
-    FIELD(creation, page_size, u32, .min = PAGE_SIZE_MIN, .max = PAGE_SIZE_MAX, .check = check_power),
+    FIELD(creation, page_size, u32,
+          .min = PAGE_SIZE_MIN, .max = PAGE_SIZE_MAX, .check = check_power),
     FIELD_AS("state_base64", creation, state_bytes, base64, GIVEN(creation, has_state_bytes)),
     FIELD(creation, state_file_path, string, .max = PATH_BYTES, .check = check_path),
     FIELD(creation, vmm_args, strings, GIVEN(creation, has_vmm_args), .max = VMM_ARGS_MAX),

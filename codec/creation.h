@@ -3,15 +3,15 @@
 
 #include "codec/fields.h"
 
-#define PAGE_SIZE_MIN       4096
-#define PAGE_SIZE_MAX       65536
-#define LABELS_MAX          64
-#define LABEL_VALUE_MAX     256         /* bytes */
-#define VMM_ARGS_MAX        (64 * 1024) /* bytes, all together */
-#define CREATION_BODY_MAX   (1024 * 1024)
+#define PAGE_SIZE_MIN     4096
+#define PAGE_SIZE_MAX     65536
+#define LABELS_MAX        64
+#define LABEL_VALUE_MAX   256                /* bytes */
+#define VMM_ARGS_MAX      ((size_t)64 << 10) /* bytes, all together */
+#define CREATION_BODY_MAX ((size_t)1 << 20)
 
-/* ERR_MALFORMED_JSON (also duplicate members and invalid UTF-8); ERR_INVALID with every bad, missing
- * or unknown member in `faults`. Says nothing of files. The caller clears `out`. */
+/* ERR_MALFORMED_JSON (also duplicate members and invalid UTF-8); ERR_INVALID with every bad,
+ * missing or unknown member in `faults`. Says nothing of files. The caller clears `out`. */
 bool creation_from_json(const char *json, size_t len, struct creation *out, struct faults *faults,
                         struct error *err);
 

@@ -76,13 +76,18 @@ static size_t string_length(const char *at, size_t len)
     return end < len ? end + 1 : len;
 }
 
+static bool is_number_part(char c)
+{
+    return is_digit(c) || c == '.' || c == 'e' || c == 'E' || c == '+' || c == '-';
+}
+
 /* All that could belong to a number, so that what is replaced cannot join what stands behind it. A
  * minus sign in front is left where it is. */
 static size_t number_length(const char *at, size_t len)
 {
     size_t end = 1;
 
-    while (end < len && (is_digit(at[end]) || memchr(".eE+-", at[end], 5)))
+    while (end < len && is_number_part(at[end]))
         end++;
     return end;
 }

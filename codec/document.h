@@ -33,6 +33,6 @@ struct integer {
     uint64_t magnitude;
 };
 
-/* From a number, or a string of its digits: no sign but a minus, no leading zeros, no "-0". False if
- * it is neither; a number with a fraction or an exponent is none, whatever its value. */
+/* From a number, or a string of its digits: no sign but a minus, no leading zeros, no "-0". False
+ * if it is neither; a number with a fraction or an exponent is none, whatever its value. */
 bool document_integer(const struct document *document, const json_t *value, struct integer *out);

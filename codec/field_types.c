@@ -65,7 +65,7 @@ static bool read_integer(const struct field *field, json_t *value, const struct 
     static bool read_##name(const struct field *field, json_t *value,                     \
                             const struct place *place, void *member)                      \
     {                                                                                     \
-        uint64_t number;                                                                  \
+        uint64_t number = 0;                                                              \
                                                                                           \
         if (!read_integer(field, value, place, (struct range){least, greatest}, &number)) \
             return false;                                                                 \
@@ -104,25 +104,25 @@ bool field_copy_text(json_t *value, uint64_t max, const struct place *place, str
         || place_no_memory(place);
 }
 
-bool field_get_string(json_t *value, uint64_t max, const struct place *place, const char **out)
+const char *field_get_string(json_t *value, uint64_t max, const struct place *place)
 {
     if (!check_string(value, max, place))
-        return false;
+        return NULL;
     const char *string = json_string_value(value);
-    if (strlen(string) != json_string_length(value))
-        return place_fault(place, "must not hold U+0000");
-    *out = string;
-    return true;
+    if (strlen(string) == json_string_length(value))
+        return string;
+    place_fault(place, "must not hold U+0000");
+    return NULL;
 }
 
-static bool copy_string(json_t *value, uint64_t max, const struct place *place, char **out)
+static char *copy_string(json_t *value, uint64_t max, const struct place *place)
 {
-    const char *string;
+    const char *string = field_get_string(value, max, place);
+    char *copy = string ? strdup(string) : NULL;
 
-    if (!field_get_string(value, max, place, &string))
-        return false;
-    *out = strdup(string);
-    return *out || place_no_memory(place);
+    if (string && !copy)
+        place_no_memory(place);
+    return copy;
 }
 
 static bool read_text(const struct field *field, json_t *value, const struct place *place,
@@ -143,7 +143,10 @@ const struct field_type field_text = {read_text, write_text};
 static bool read_string(const struct field *field, json_t *value, const struct place *place,
                         void *member)
 {
-    return copy_string(value, field->max, place, member);
+    char *copy = copy_string(value, field->max, place);
+
+    *(char **)member = copy;
+    return copy;
 }
 
 static void write_string(struct text *out, const void *member)
@@ -155,26 +158,22 @@ const struct field_type field_string = {read_string, write_string};
 
 static bool read_items(json_t *list, const struct place *place, struct strings *strings)
 {
-    bool good = true;
-
     for (size_t i = 0; i < json_array_size(list); i++) {
         struct place at = {.reading = place->reading, .parent = place, .index = i};
-        char *item = NULL;
+        char *item = copy_string(json_array_get(list, i), 0, &at);
 
-        if (copy_string(json_array_get(list, i), 0, &at, &item))
+        if (item)
             strings->items[strings->count++] = item;
-        else
-            good = false;
     }
-    return good;
+    return strings->count == json_array_size(list);
 }
 
-static uint64_t total_bytes(const struct strings *strings)
+static uint64_t total_bytes(json_t *list)
 {
     uint64_t total = 0;
 
-    for (size_t i = 0; i < strings->count; i++)
-        total += strlen(strings->items[i]);
+    for (size_t i = 0; i < json_array_size(list); i++)
+        total += json_string_length(json_array_get(list, i));
     return total;
 }
 
@@ -192,7 +191,7 @@ static bool read_strings(const struct field *field, json_t *value, const struct 
         return place_no_memory(place);
     if (!read_items(value, place, strings))
         return false;
-    return total_bytes(strings) <= field->max
+    return field->max == 0 || total_bytes(value) <= field->max
         || place_fault(place, "must be at most %" PRIu64 " bytes in all", field->max);
 }
 
@@ -213,15 +212,13 @@ const struct field_type field_strings = {read_strings, write_strings};
 static bool read_label(const char *key, json_t *value, const struct place *place,
                        struct label *label)
 {
-    const char *string;
-
     if (!id_is_valid(key))
         return place_fault(place, "a label's name " ID_RULE);
-    if (!field_get_string(value, LABEL_VALUE_MAX, place, &string))
+    label->value = copy_string(value, LABEL_VALUE_MAX, place);
+    if (!label->value)
         return false;
     label->key = strdup(key);
-    label->value = strdup(string);
-    return (label->key && label->value) || place_no_memory(place);
+    return label->key || place_no_memory(place);
 }
 
 static int compare_labels(const void *a, const void *b)
@@ -275,9 +272,9 @@ const struct field_type field_labels = {read_labels, write_labels};
 static bool read_capture(const struct field *field, json_t *value, const struct place *place,
                          void *member)
 {
-    const char *name;
+    const char *name = field_get_string(value, field->max, place);
 
-    if (!field_get_string(value, field->max, place, &name))
+    if (!name)
         return false;
     enum capture capture = capture_of_name(name);
     if (capture == CAPTURE_UNKNOWN)

@@ -16,6 +16,6 @@ extern const struct field_type field_timestamp; /* struct timestamp: RFC 3339, o
 #define ID_RULE "must match [A-Za-z0-9][A-Za-z0-9._-]{0,127}"
 
 /* Strings, for the types that documents define themselves: at most `max` bytes, 0 for any number.
- * False with the fault noted. What the first gives lives as long as `value`. */
-bool field_get_string(json_t *value, uint64_t max, const struct place *place, const char **out);
+ * NULL or false with the fault noted. A string without U+0000 lives as long as `value`. */
+const char *field_get_string(json_t *value, uint64_t max, const struct place *place);
 bool field_copy_text(json_t *value, uint64_t max, const struct place *place, struct text *out);

@@ -1,5 +1,6 @@
 #include "codec/fields.h"
 
+#include <assert.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -52,15 +53,27 @@ static void append_token(struct text *pointer, const char *name)
             text_append(pointer, name, 1);
 }
 
-static void append_pointer(struct text *pointer, const struct place *place)
+static void append_step(struct text *pointer, const struct place *place)
 {
-    if (!place->parent)
-        return;
-    append_pointer(pointer, place->parent);
     if (place->name)
         append_token(pointer, place->name);
     else
         text_appendf(pointer, "/%zu", place->index);
+}
+
+#define DEPTH_MAX 4 /* of places: no document goes deeper than /created_at/seconds */
+
+static void append_pointer(struct text *pointer, const struct place *place)
+{
+    const struct place *steps[DEPTH_MAX];
+    size_t depth = 0;
+
+    for (; place->parent; place = place->parent) {
+        assert(depth < DEPTH_MAX);
+        steps[depth++] = place;
+    }
+    while (depth > 0)
+        append_step(pointer, steps[--depth]);
 }
 
 bool place_fault(const struct place *place, const char *fmt, ...)

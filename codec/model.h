@@ -72,7 +72,7 @@ struct creation {
     char *id; /* NULL if none was given */
     char *memory_file_path;
     enum capture capture;  /* CAPTURE_UNKNOWN if none was given */
-    char *state_file_path; /* at most one of the three ways to give state is set; none is empty state */
+    char *state_file_path; /* at most one of the ways to give state is set; none is empty state */
     struct text state_bytes;
     bool has_state_bytes; /* from state_base64 */
     struct text openvmm_version;
@@ -178,7 +178,8 @@ struct verdict {
 };
 
 void manifest_clear(struct manifest *manifest);
-bool manifest_copy(struct manifest *to, const struct manifest *from); /* false: no memory, to is cleared */
+/* False without memory: `to` is cleared then. So are the copies below. */
+bool manifest_copy(struct manifest *to, const struct manifest *from);
 void state_units_clear(struct state_units *units);
 void strings_clear(struct strings *strings);
 bool strings_copy(struct strings *to, const struct strings *from);

@@ -54,7 +54,8 @@ bool cursor_decode(const char *cursor, char **last, struct error *err)
     size_t len = strlen(cursor);
     char id[ID_MAX + 1] = {0};
 
-    if (len > (size_t)2 * ID_MAX || !decode_hex(cursor, len, id) || !id_is_valid(id))
+    if (len > (size_t)2 * ID_MAX || !decode_hex(cursor, len, id) || strlen(id) != len / 2
+        || !id_is_valid(id))
         return error_field(err, "?cursor", "is not a cursor that a list gave");
     char *copy = strdup(id);
     if (!copy)

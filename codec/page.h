@@ -7,7 +7,8 @@
 #define PAGE_LIMIT_DEFAULT 100
 #define PAGE_LIMIT_MAX     1000
 
-/* Appends {"snapshots":[…],"next":CURSOR or null}; `next` may be NULL. ERR_INTERNAL without memory. */
+/* Appends {"snapshots":[…],"next":CURSOR or null}; `next` may be NULL. ERR_INTERNAL without
+ * memory. */
 bool snapshot_page_to_json(const struct snapshot *items, size_t count, const char *next,
                            struct text *out, struct error *err);
 

@@ -17,9 +17,9 @@ static const char *check_capture(const void *member)
 static bool read_sha256(const struct field *field, json_t *value, const struct place *place,
                         void *member)
 {
-    const char *digits;
+    const char *digits = field_get_string(value, field->max, place);
 
-    if (!field_get_string(value, field->max, place, &digits))
+    if (!digits)
         return false;
     size_t len = strlen(digits);
     if (strspn(digits, "0123456789abcdef") != len || (len != 0 && len != SHA256_HEX_SIZE - 1))

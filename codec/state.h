@@ -13,7 +13,7 @@ typedef bool state_read_fn(void *context, uint64_t offset, void *buffer, size_t 
                            struct error *err);
 
 /* Units in the file's order; blobs are skipped, not read. The caller clears `out`. ERR_DAMAGED with
- * OpenVMM's own text ("failed to decode saved state: decoding failed: …") or because a cap above is
- * exceeded; ERR_INTERNAL without memory; whatever `read` gives. */
+ * OpenVMM's own text ("failed to decode saved state: decoding failed: …") or because a cap above
+ * is exceeded; ERR_INTERNAL without memory; whatever `read` gives. */
 bool state_decode(state_read_fn *read, void *context, uint64_t size, struct state_units *out,
                   struct error *err);

@@ -20,8 +20,8 @@
 /* A manifest is a few hundred bytes; a larger one is read again each time. */
 #define ENTRY_MAX ((size_t)16 << 10)
 
-/* File times move in ticks of the kernel's clock, at most this long: a file written again within one
- * could look the same. */
+/* File times move in ticks of the kernel's clock, at most this long: a file written again within
+ * one could look the same. */
 #define SETTLED_NS ((int64_t)100 * 1000 * 1000)
 
 struct entry {
@@ -66,7 +66,7 @@ OWN(struct entry, release)
 void cached_release(const struct cached *cached)
 {
     /* Only the reference count changes, which is ours. */
-    release((struct entry *)(uintptr_t)cached);
+    release((struct entry *)cached);
 }
 
 struct cache *cache_open(const struct store *store, struct error *err)
@@ -171,7 +171,8 @@ static void put(struct set *set, const char *id, struct entry *entry)
 const struct cached *cache_find(struct cache *cache, const char *id)
 {
     struct set *set = set_of(cache, id);
-    AUTO(release) struct entry *entry = take_reference(set, id);
+    AUTO(release)
+    struct entry *entry = take_reference(set, id);
 
     if (!entry)
         return NULL;
@@ -196,8 +197,9 @@ static bool read_bytes(const struct cache *cache, struct entry *entry, struct er
         return false;
     if (!file_read(dir, MANIFEST_FILE, MANIFEST_MAX, &entry->shown.bytes, &stat, err)) {
         if (err->code == ERR_NOT_FOUND)
-            error_set(err, ERR_NOT_FOUND, "snapshot %s has no " MANIFEST_FILE ": a save is under way, "
-                      "or was cut short", entry->id);
+            error_set(err, ERR_NOT_FOUND,
+                      "snapshot %s has no " MANIFEST_FILE ": a save is under way, or was cut short",
+                      entry->id);
         return false;
     }
     entry->device = stat.st_dev;
@@ -223,15 +225,18 @@ static bool make_tags(struct cached *shown, struct error *err)
 static bool is_settled(const struct entry *entry)
 {
     struct timespec now = clock_now();
-    int64_t age_s = now.tv_sec - entry->changed.tv_sec;
+    int64_t seconds = now.tv_sec - entry->changed.tv_sec;
 
-    return age_s > 1 || (age_s >= 0 && age_s * 1000000000 + now.tv_nsec - entry->changed.tv_nsec
-                                           >= SETTLED_NS);
+    /* A change in the future, or of long ago, needs no nanoseconds. */
+    if (seconds < 0 || seconds > 1)
+        return seconds > 1;
+    return seconds * 1000000000 + now.tv_nsec - entry->changed.tv_nsec >= SETTLED_NS;
 }
 
 const struct cached *cache_load(struct cache *cache, const char *id, struct error *err)
 {
-    AUTO(release) struct entry *entry = calloc(1, sizeof *entry);
+    AUTO(release)
+    struct entry *entry = calloc(1, sizeof *entry);
 
     if (!entry) {
         error_memory(err);

@@ -34,12 +34,12 @@ struct cache *cache_open(const struct store *store, struct error *err);
 void cache_close(struct cache *cache);
 OWN(struct cache, cache_close)
 
-/* What is in memory and still true of the disk; NULL if nothing is. Costs one fstatat() of a file that
- * was read not long ago, and waits for nothing else. */
+/* What is in memory and still true of the disk; NULL if nothing is. Costs one fstatat() of a
+ * file that was read not long ago, and waits for nothing else. */
 const struct cached *cache_find(struct cache *cache, const char *id);
 
-/* From disk, and kept for next time. NULL with ERR_NOT_FOUND (no such snapshot, or it has no manifest
- * yet), ERR_DAMAGED, ERR_PERMISSION or ERR_IO. */
+/* From disk, and kept for next time. NULL with ERR_NOT_FOUND (no such snapshot, or it has no
+ * manifest yet), ERR_DAMAGED, ERR_PERMISSION or ERR_IO. */
 const struct cached *cache_load(struct cache *cache, const char *id, struct error *err);
 
 /* Whether it is still what is on disk. */

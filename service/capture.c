@@ -3,13 +3,12 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <linux/fs.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
-
-#include <linux/fs.h>
 
 #include "service/file.h"
 
@@ -31,14 +30,14 @@ static bool fail_across(const struct capture_job *job, struct error *err)
 
     if (same_device)
         error_set(err, ERR_DIFFERENT_FILESYSTEM,
-                  "%s and the store (%s) are one filesystem seen through two mounts, and a hard link "
-                  "cannot cross mounts: mount their common parent directory once",
+                  "%s and the store (%s) are one filesystem seen through two mounts, and a hard "
+                  "link cannot cross mounts: mount their common parent directory once",
                   job->memory->path, job->target_path);
     else
         /* OpenVMM's own text (write_snapshot). */
         error_set(err, ERR_DIFFERENT_FILESYSTEM,
-                  "memory backing file (%s) must be on the same filesystem as the snapshot directory "
-                  "(%s); consider placing the backing file inside the snapshot directory",
+                  "memory backing file (%s) must be on the same filesystem as the snapshot "
+                  "directory (%s); consider placing the backing file inside the snapshot directory",
                   job->memory->path, job->target_path);
     snprintf(err->field, sizeof err->field, FIELD);
     return false;
@@ -51,7 +50,8 @@ static bool fail_to_link(const struct capture_job *job, struct error *err)
         return fail_across(job, err);
     case EMLINK:
         error_field(err, FIELD, "%s has as many hard links as its filesystem allows: use capture "
-                    "\"isolate\"", job->memory->path);
+                                "\"isolate\"",
+                    job->memory->path);
         err->code = ERR_TOO_MANY_LINKS;
         return false;
     case EPERM:
@@ -98,7 +98,8 @@ static bool capture_reflink(const struct capture_job *job, struct error *err)
     if (errno == ENOSPC || errno == EDQUOT || errno == EIO)
         return error_errno(err, "cannot clone %s", job->memory->path);
     error_field(err, FIELD, "%s cannot be cloned into the store (%s): use capture \"isolate\" or "
-                "\"copy\"", job->memory->path, strerrordesc_np(errnum));
+                            "\"copy\"",
+                job->memory->path, strerrordesc_np(errnum));
     err->code = ERR_REFLINK_UNSUPPORTED;
     return false;
 }
@@ -272,12 +273,13 @@ bool capture_memory(const struct stage *stage, const struct source *memory, enum
 {
     const struct capture_job job = {stage, memory, target_path};
     const struct strategy *strategy = &strategies[capture];
+    bool done = strategy->capture(&job, err);
 
-    if (strategy->capture(&job, err)) {
-        *as = strategy->as;
-        return true;
+    if (!done && err->code == ERR_REFLINK_UNSUPPORTED && strategy->instead != CAPTURE_UNKNOWN) {
+        strategy = &strategies[strategy->instead];
+        done = strategy->capture(&job, err);
     }
-    if (err->code != ERR_REFLINK_UNSUPPORTED || strategy->instead == CAPTURE_UNKNOWN)
-        return false;
-    return capture_memory(stage, memory, strategy->instead, target_path, as, err);
+    if (done)
+        *as = strategy->as;
+    return done;
 }

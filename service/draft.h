@@ -11,7 +11,7 @@ struct draft {
     struct stage *stage;
     int state; /* state.bin, open for writing */
     uint64_t state_size_bytes, state_max_bytes;
-    struct digest *digest;             /* of what was written so far; NULL once finished */
+    struct digest *digest;              /* of what was written so far; NULL once finished */
     char state_sha256[DIGEST_HEX_SIZE]; /* once finished */
 };
 
@@ -31,6 +31,6 @@ bool draft_write_source(struct draft *draft, const struct source *source, struct
 /* No more is to come: the digest is known. A second call changes nothing. */
 bool draft_finish(struct draft *draft, struct error *err);
 
-/* state.bin gets the owner, group and mode of the memory file, and is flushed; the stage's directory
- * gets the owner and group. ERR_PERMISSION, ERR_IO. */
+/* state.bin gets the owner, group and mode of the memory file, and is flushed; the stage's
+ * directory gets the owner and group. ERR_PERMISSION, ERR_IO. */
 bool draft_settle(const struct draft *draft, const struct stat *owner, struct error *err);

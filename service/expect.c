@@ -57,15 +57,24 @@ static void check_architecture(const struct manifest *manifest,
     text_appends(&mismatch->message, "'");
 }
 
-/* What OpenVMM calls a field and how it counts it: all number fields have one form of message. */
-static void check_number(enum expect_field field, const char *name, const char *unit, bool has,
-                         uint64_t expected, uint64_t actual, struct verdict *out)
+/* What OpenVMM calls the fields that are numbers, and their unit: they share a form of message. */
+static const struct {
+    const char *name, *unit;
+} numbers[EXPECT__COUNT] = {
+    [EXPECT_MEMORY_SIZE] = {"memory size", " bytes"},
+    [EXPECT_VP_COUNT] = {"VP count",    ""      },
+    [EXPECT_PAGE_SIZE] = {"page size",   ""      },
+};
+
+static void check_number(enum expect_field field, uint64_t expected, uint64_t actual,
+                         struct verdict *out)
 {
-    if (!has || expected == actual)
-        return;
-    text_appendf(&add_numbers(out, field, expected, actual)->message,
-                 "snapshot %s (%" PRIu64 "%s) doesn't match expected (%" PRIu64 "%s)", name, actual,
-                 unit, expected, unit);
+    const char *unit = numbers[field].unit;
+
+    if (!out->unchecked[field] && expected != actual)
+        text_appendf(&add_numbers(out, field, expected, actual)->message,
+                     "snapshot %s (%" PRIu64 "%s) doesn't match expected (%" PRIu64 "%s)",
+                     numbers[field].name, actual, unit, expected, unit);
 }
 
 static void check_memory(const struct manifest *manifest, const struct expect_files *files,
@@ -73,19 +82,18 @@ static void check_memory(const struct manifest *manifest, const struct expect_fi
 {
     if (files->has_memory && files->memory_size_bytes == manifest->memory_size_bytes)
         return;
-    if (files->has_memory) {
-        text_appendf(&add_numbers(out, EXPECT_MEMORY, manifest->memory_size_bytes,
-                                  files->memory_size_bytes)
-                          ->message,
-                     "memory.bin size (%" PRIu64 " bytes) doesn't match manifest (%" PRIu64 " bytes)",
+    struct mismatch *mismatch =
+        add_numbers(out, EXPECT_MEMORY, manifest->memory_size_bytes, files->memory_size_bytes);
+    mismatch->has_actual = files->has_memory;
+    if (files->has_memory)
+        text_appendf(&mismatch->message,
+                     "memory.bin size (%" PRIu64 " bytes) doesn't match manifest (%" PRIu64
+                     " bytes)",
                      files->memory_size_bytes, manifest->memory_size_bytes);
-        return;
-    }
-    struct mismatch *mismatch = add(out, EXPECT_MEMORY);
-    mismatch->has_expected = true;
-    mismatch->expected_number = manifest->memory_size_bytes;
-    text_appendf(&mismatch->message, "failed to open file `%s`: No such file or directory (os error 2)",
-                 files->memory_path);
+    else
+        text_appendf(&mismatch->message,
+                     "failed to open file `%s`: No such file or directory (os error 2)",
+                     files->memory_path);
 }
 
 /* A unit name, to be found by binary search. */
@@ -128,7 +136,8 @@ static size_t sort_names(const struct expectation *expectation, struct name *nam
     return kept;
 }
 
-/* OpenVMM's restore by name: {a: unknown unit name, b: duplicate unit name}, in the file's order. */
+/* OpenVMM's restore by name: {a: unknown unit name, b: duplicate unit name}, in the file's
+ * order. */
 static void list_unit_errors(const struct state_units *units, struct name *names, size_t count,
                              struct text *list)
 {
@@ -198,8 +207,8 @@ static bool check_state(const struct expect_files *files, const struct expectati
 static bool any_text_failed(const struct verdict *verdict)
 {
     for (size_t i = 0; i < verdict->mismatch_count; i++) {
-        const struct mismatch *mismatch = &verdict->mismatches[i];
-        if (mismatch->message.failed || mismatch->expected_text.failed || mismatch->actual_text.failed)
+        const struct mismatch *miss = &verdict->mismatches[i];
+        if (miss->message.failed || miss->expected_text.failed || miss->actual_text.failed)
             return true;
     }
     return false;
@@ -218,12 +227,11 @@ bool expect_check(const struct manifest *manifest, const struct expect_files *fi
     out->unchecked[EXPECT_STATE] = !expectation->has_state_units;
     check_version(manifest, out);
     check_architecture(manifest, expectation, out);
-    check_number(EXPECT_MEMORY_SIZE, "memory size", " bytes", expectation->has_memory_size,
-                 expectation->memory_size_bytes, manifest->memory_size_bytes, out);
-    check_number(EXPECT_VP_COUNT, "VP count", "", expectation->has_vp_count, expectation->vp_count,
-                 manifest->vp_count, out);
-    check_number(EXPECT_PAGE_SIZE, "page size", "", expectation->has_page_size,
-                 expectation->page_size, manifest->page_size, out);
+    check_number(EXPECT_MEMORY_SIZE, expectation->memory_size_bytes, manifest->memory_size_bytes,
+                 out);
+    check_number(EXPECT_VP_COUNT, expectation->vp_count, manifest->vp_count, out);
+    check_number(EXPECT_PAGE_SIZE, expectation->page_size, manifest->page_size, out);
     check_memory(manifest, files, out);
-    return check_state(files, expectation, out, err) && (!any_text_failed(out) || error_memory(err));
+    return check_state(files, expectation, out, err)
+        && (!any_text_failed(out) || error_memory(err));
 }

@@ -2,13 +2,12 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/fiemap.h>
+#include <linux/fs.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
-
-#include <linux/fiemap.h>
-#include <linux/fs.h>
 
 #include "base/digest.h"
 #include "codec/manifest_pb.h"
@@ -40,8 +39,8 @@ static bool set_problem(struct snapshot *out, enum snapshot_status status, const
     return out->problem || error_memory(err);
 }
 
-/* A file that is missing or cannot be used is a property of the snapshot; a failing disk is an error
- * of the request. */
+/* A file that is missing or cannot be used is a property of the snapshot; a failing disk is an
+ * error of the request. */
 static bool judge(struct snapshot *out, const struct error *why, struct error *err)
 {
     switch (why->code) {
@@ -71,8 +70,8 @@ static bool read_manifest(struct reading *reading, struct snapshot *out, struct 
     return digest_of(bytes.data, bytes.len, reading->manifest_sha256, err);
 }
 
-/* A record speaks for its snapshot only while the manifest is the one it was published with: OpenVMM
- * may have saved over it. An unreadable record is none. */
+/* A record speaks for its snapshot only while the manifest is the one it was published with:
+ * OpenVMM may have saved over it. An unreadable record is none. */
 static bool read_record(const struct reading *reading, struct snapshot *out, struct error *err)
 {
     auto_text struct text json = {.max = RECORD_MAX + 65536};
@@ -95,26 +94,30 @@ static bool read_record(const struct reading *reading, struct snapshot *out, str
     return true;
 }
 
-/* `follow`: OpenVMM opens memory.bin through a symbolic link, too. */
-static bool read_size(int dir, const char *name, bool follow, struct snapshot *out, bool *has,
-                      uint64_t *size, struct error *err)
+static bool find_size(int dir, const char *name, int flags, uint64_t *size, struct error *why)
 {
     struct stat stat;
+
+    if (fstatat(dir, name, &stat, flags) != 0)
+        return errno == ENOENT ? error_set(why, ERR_NOT_FOUND, "%s is missing", name)
+                               : error_errno(why, "cannot inspect %s", name);
+    if (!S_ISREG(stat.st_mode))
+        return error_set(why, ERR_DAMAGED, "%s is not a regular file", name);
+    *size = (uint64_t)stat.st_size;
+    return true;
+}
+
+static bool read_sizes(const struct reading *reading, struct snapshot *out, struct error *err)
+{
     struct error why;
 
-    if (fstatat(dir, name, &stat, follow ? 0 : AT_SYMLINK_NOFOLLOW) != 0) {
-        if (errno == ENOENT)
-            error_set(&why, ERR_NOT_FOUND, "%s is missing", name);
-        else
-            error_errno(&why, "cannot inspect %s", name);
-        return judge(out, &why, err);
-    }
-    *has = S_ISREG(stat.st_mode);
-    *size = *has ? (uint64_t)stat.st_size : 0;
-    if (*has)
-        return true;
-    error_set(&why, ERR_DAMAGED, "%s is not a regular file", name);
-    return judge(out, &why, err);
+    out->has_state = find_size(reading->dir, STATE_FILE, AT_SYMLINK_NOFOLLOW,
+                               &out->state_size_bytes, &why);
+    if (!out->has_state && !judge(out, &why, err))
+        return false;
+    /* OpenVMM opens memory.bin through a symbolic link, too. */
+    out->has_memory = find_size(reading->dir, MEMORY_FILE, 0, &out->memory_size_bytes, &why);
+    return out->has_memory || judge(out, &why, err);
 }
 
 static bool any_extent_shared(int fd)
@@ -127,7 +130,10 @@ static bool any_extent_shared(int fd)
 
     for (int call = 0; call < EXTENT_CALLS_MAX; call++) {
         query.map = (struct fiemap){
-            .fm_start = start, .fm_length = UINT64_MAX - start, .fm_extent_count = EXTENTS_PER_CALL};
+            .fm_start = start,
+            .fm_length = UINT64_MAX - start,
+            .fm_extent_count = EXTENTS_PER_CALL,
+        };
         if (ioctl(fd, FS_IOC_FIEMAP, &query.map) != 0 || query.map.fm_mapped_extents == 0)
             return false;
         for (unsigned i = 0; i < query.map.fm_mapped_extents; i++)
@@ -167,19 +173,16 @@ static bool read_all(struct reading *reading, enum load_live live, struct snapsh
     if (!out->id || !out->path)
         return error_memory(err);
     if (!read_manifest(reading, out, err) || !read_record(reading, out, err)
-        || !read_size(reading->dir, STATE_FILE, false, out, &out->has_state,
-                      &out->state_size_bytes, err)
-        || !read_size(reading->dir, MEMORY_FILE, true, out, &out->has_memory,
-                      &out->memory_size_bytes, err))
+        || !read_sizes(reading, out, err))
         return false;
     if (live != LIVE_NONE)
         read_live(reading->dir, live, out);
     return true;
 }
 
-/* Replacing and removing take the manifest away, or the whole directory: what was read is one snapshot
- * if the manifest read first is still there at the end, or, where none was found, if this is still
- * the directory of that id. */
+/* Replacing and removing take the manifest away, or the whole directory: what was read is one
+ * snapshot if the manifest read first is still there at the end, or, where none was found, if
+ * this is still the directory of that id. */
 static bool is_consistent(const struct reading *reading)
 {
     struct stat now;
@@ -219,10 +222,7 @@ bool load_check_own(int dir, const char *id, struct error *err)
         return false;
     if (fstat(dir, &home) != 0)
         return error_errno(err, "cannot inspect snapshot %s", id);
-    for (struct dirent *entry; (entry = readdir(list));) {
-        const char *name = entry->d_name;
-        if (strcmp(name, ".") == 0 || strcmp(name, "..") == 0)
-            continue;
+    for (const char *name; (name = store_next(list));) {
         if (store_owns_name(name) && fstatat(dir, name, &stat, AT_SYMLINK_NOFOLLOW) == 0
             && !S_ISDIR(stat.st_mode) && stat.st_dev == home.st_dev)
             continue;
@@ -231,6 +231,7 @@ bool load_check_own(int dir, const char *id, struct error *err)
     if (names.len == 0 && !names.failed)
         return true;
     return error_set(err, ERR_FOREIGN_FILES,
-                     "the directory of snapshot %s also holds what is not vmsnapd's to remove: %s%s",
+                     "the directory of snapshot %s also holds what is not vmsnapd's to remove: "
+                     "%s%s",
                      id, text_str(&names), names.failed ? ", and more" : "");
 }

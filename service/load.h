@@ -5,7 +5,9 @@
 #include "service/store.h"
 
 /* How much to say of what moves by itself. */
-enum load_live { LIVE_NONE, LIVE_COUNTS, LIVE_WRITER };
+enum load_live { LIVE_NONE,
+                 LIVE_COUNTS,
+                 LIVE_WRITER };
 
 /* A snapshot that is replaced or removed meanwhile is read as it was before or after, never mixed.
  * The caller clears `out`. ERR_NOT_FOUND, ERR_PERMISSION, ERR_IO. */

@@ -74,11 +74,11 @@ static bool open_memory(struct making *making, struct error *err)
 {
     const struct store *store = making->service->store;
     const char *path = making->creation->memory_file_path;
+    size_t home_len = strlen(store->path) + strlen("/snapshots/");
 
     if (strcmp(path, making->memory_path) == 0)
-        making->memory = source_open_beneath(
-            store->snapshots, path + strlen(store->path) + strlen("/snapshots/"), path, MEMORY_FIELD,
-            err);
+        making->memory =
+            source_open_beneath(store->snapshots, path + home_len, path, MEMORY_FIELD, err);
     else
         making->memory = source_open(making->service->roots, path, MEMORY_FIELD, err);
     if (!making->memory)
@@ -115,8 +115,10 @@ static bool check_memory_writer(const struct making *making, struct error *err)
         err->code = ERR_IN_USE;
         return false;
     default:
-        error_field(err, MEMORY_FIELD, "it cannot be known whether a process is writing %s: that takes "
-                    "the file's owner or CAP_LEASE, and a local filesystem", memory->path);
+        error_field(err, MEMORY_FIELD,
+                    "it cannot be known whether a process is writing %s: that takes the file's "
+                    "owner or CAP_LEASE, and a local filesystem",
+                    memory->path);
         err->code = ERR_PERMISSION;
         return false;
     }
@@ -129,8 +131,8 @@ static bool choose_capture(struct making *making, struct error *err)
     if (capture == CAPTURE_UNKNOWN)
         capture = making->in_place ? CAPTURE_LINK : making->service->capture;
     if (making->in_place && capture != CAPTURE_LINK)
-        return error_field(err, "/capture", "must be \"link\": the memory file is the snapshot's own "
-                           MEMORY_FILE);
+        return error_field(err, "/capture",
+                           "must be \"link\": the memory file is the snapshot's own " MEMORY_FILE);
     making->snapshot.record.capture = capture;
     return true;
 }
@@ -147,7 +149,8 @@ static bool open_state(struct making *making, struct error *err)
         return false;
     if ((uint64_t)making->state->stat.st_size <= max)
         return true;
-    error_field(err, STATE_FIELD, "%s is larger than --max-state allows (%" PRIu64 " bytes)", path, max);
+    error_field(err, STATE_FIELD, "%s is larger than --max-state allows (%" PRIu64 " bytes)", path,
+                max);
     err->code = ERR_TOO_LARGE;
     return false;
 }
@@ -187,7 +190,8 @@ static bool capture(struct making *making, struct error *err)
             return error_errno(err, "cannot flush %s", making->memory->path);
         return true;
     }
-    return capture_memory(making_stage(making), making->memory, *how, making->memory_path, how, err);
+    return capture_memory(making_stage(making), making->memory, *how, making->memory_path, how,
+                          err);
 }
 
 static bool copy_text(struct text *to, const struct text *from)

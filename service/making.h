@@ -5,15 +5,15 @@
 #include "service/service.h"
 
 struct making {
-    struct service *service;         /* borrowed, as is all that is not said to be owned */
+    struct service *service; /* borrowed, as is all that is not said to be owned */
     const struct creation *creation;
     const char *id;
-    struct draft *uploaded;          /* the state that came with the request, or NULL */
-    struct draft *own;               /* owned: where nothing was uploaded */
-    struct source *memory, *state;   /* owned */
-    char *memory_path;               /* owned: where memory.bin will be */
-    bool in_place;                   /* it is there already */
-    struct snapshot snapshot;        /* owned: what is known of it so far */
+    struct draft *uploaded;        /* the state that came with the request, or NULL */
+    struct draft *own;             /* owned: where nothing was uploaded */
+    struct source *memory, *state; /* owned */
+    char *memory_path;             /* owned: where memory.bin will be */
+    bool in_place;                 /* it is there already */
+    struct snapshot snapshot;      /* owned: what is known of it so far */
 };
 
 /* Names and identifies what is to be made; the request's fingerprint is in its record. To be called

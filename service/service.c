@@ -1,16 +1,15 @@
 #include "service/service.h"
 
+#include <linux/capability.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include <linux/capability.h>
-
 #include "service/writer.h"
 
-/* Threads and the most that waits, per lane. Publishing waits for flushes, which the filesystem commits
- * together: it gains from many at once. */
+/* Threads and the most that waits, per lane. Publishing waits for flushes, which the filesystem
+ * commits together: it gains from many at once. */
 static const struct {
     const char *name;
     unsigned threads;

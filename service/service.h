@@ -16,7 +16,7 @@ struct service_settings {
     const char *store;         /* absolute path */
     char *const *memory_roots; /* absolute paths of directories */
     size_t memory_root_count;
-    enum capture capture;      /* where a request names none */
+    enum capture capture; /* where a request names none */
     unsigned lock_wait_s;
     uint64_t state_max_bytes;
 };
@@ -35,8 +35,9 @@ struct service {
     atomic_bool trash_waiting; /* a lane will empty the trash */
 };
 
-/* Opens its parts in order and recovers what a killed predecessor left. The caller owns the service.
- * NULL with what is wrong and what to do about it, as store_open(), roots_open() and stage_probe(). */
+/* Opens its parts in order and recovers what a killed predecessor left. The caller owns the
+ * service. NULL with what is wrong and what to do about it, as store_open(), roots_open() and
+ * stage_probe(). */
 struct service *service_open(const struct service_settings *settings, struct error *err);
 
 /* Finishes queued work, then closes the parts in reverse. */

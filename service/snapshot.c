@@ -36,8 +36,8 @@ static void hand_over(struct snapshot *from, struct snapshot *out)
     *from = (struct snapshot){0};
 }
 
-/* Whether the snapshot of that id, if there is one, came from this very request; if it did not, the id
- * is taken. A directory that has no manifest yet can be joined. */
+/* Whether the snapshot of that id, if there is one, came from this very request; if it did not,
+ * the id is taken. A directory that has no manifest yet can be joined. */
 static bool find_repetition(const struct making *making, struct snapshot *existing, bool *repeated,
                             struct error *err)
 {
@@ -52,7 +52,8 @@ static bool find_repetition(const struct making *making, struct snapshot *existi
     if (*repeated || (!existing->has_manifest && existing->status == SNAPSHOT_INCOMPLETE))
         return true;
     return error_set(err, ERR_EXISTS,
-                     "there is a snapshot %s already, and this request did not make it", making->id);
+                     "there is a snapshot %s already, and this request did not make it",
+                     making->id);
 }
 
 /* What a repeated request answers. The source may be gone by now. */
@@ -106,8 +107,8 @@ bool snapshot_create(struct service *service, const struct creation *creation,
     return claim_take(&service->claims, id, &claim, err) && create(&making, out, repeated, err);
 }
 
-/* Removing the last name of memory that a process is writing would lose a running VM its memory; where
- * there are other names, the bytes live on. */
+/* Removing the last name of memory that a process is writing would lose a running VM its memory;
+ * where there are other names, the bytes live on. */
 static bool check_removable(int dir, const char *id, bool force, struct error *err)
 {
     struct stat memory;
@@ -118,8 +119,9 @@ static bool check_removable(int dir, const char *id, bool force, struct error *e
         || writer_check_memory(dir) != WRITER_PRESENT)
         return true;
     return error_set(err, ERR_IN_USE,
-                     "a process has the memory of snapshot %s open for writing, and this is its only "
-                     "name: stop that VM, or use force=1", id);
+                     "a process has the memory of snapshot %s open for writing, and this is its "
+                     "only name: stop that VM, or use force=1",
+                     id);
 }
 
 static bool ask_guard(const struct service *service, const char *id, const struct guard *guard,
@@ -237,9 +239,8 @@ static bool list_ids(const struct service *service, const char *after, struct st
 
     if (!list)
         return false;
-    for (struct dirent *entry; (entry = readdir(list));)
-        if (id_is_valid(entry->d_name) && strcmp(entry->d_name, after) > 0
-            && !add_string(ids, &room, entry->d_name))
+    for (const char *id; (id = store_next(list));)
+        if (id_is_valid(id) && strcmp(id, after) > 0 && !add_string(ids, &room, id))
             return error_memory(err);
     if (ids->count > 0)
         qsort(ids->items, ids->count, sizeof *ids->items, compare_strings);
@@ -264,7 +265,8 @@ static bool load_list(struct service *service, const struct strings *ids, size_t
 bool snapshot_list(struct service *service, const char *after, size_t limit, enum load_live live,
                    struct snapshot_list *out, struct error *err)
 {
-    AUTO(strings_clear) struct strings ids = {0};
+    AUTO(strings_clear)
+    struct strings ids = {0};
     auto_snapshot_list struct snapshot_list list = {0};
 
     list.items = calloc(limit, sizeof *list.items);
@@ -329,7 +331,7 @@ bool snapshot_validate_cached(struct service *service, const char *id,
     return cached && expect_check(&cached->manifest, &files, expectation, out, &err);
 }
 
-/* Why a restore could not use state.bin, in OpenVMM's words; NULL if it could. */
+/* Why a restore could not use state.bin, in OpenVMM's words; nothing is added if it could. */
 static bool judge_state(struct service *service, const char *id, struct state_units *units,
                         struct text *why, struct error *err)
 {
@@ -341,8 +343,10 @@ static bool judge_state(struct service *service, const char *id, struct state_un
     if (snapshot_units(service, id, units, &undecodable))
         return true;
     if (undecodable.code == ERR_NOT_FOUND)
-        return text_appendf(why, "failed to read state.bin: failed to open file `%s`: No such file or "
-                            "directory (os error 2)", path)
+        return text_appendf(why,
+                            "failed to read state.bin: failed to open file `%s`: No such file or "
+                            "directory (os error 2)",
+                            path)
             || error_memory(err);
     if (undecodable.code == ERR_DAMAGED)
         return text_appends(why, undecodable.message) || error_memory(err);

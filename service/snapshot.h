@@ -5,17 +5,17 @@
 #include "service/load.h"
 #include "service/service.h"
 
-/* A condition on the snapshot as it is (NULL if there is none), asked while nobody else can write it;
- * false, with an error, stops the request. */
+/* A condition on the snapshot as it is (NULL if there is none), asked while nobody else can
+ * write it; false, with an error, stops the request. */
 struct guard {
     bool (*allow)(void *context, const struct snapshot *current, struct error *err);
     void *context;
 };
 
-/* Creates the snapshot that `creation` describes. `uploaded` is NULL, or a draft that holds the state
- * that came with the request; it is used up if the call succeeds. `out` is the snapshot as published
- * (the caller clears it); `repeated` says that this very request was carried out before, and nothing
- * was done. On failure nothing is left behind. Errors, with the member at fault in `field`:
+/* Creates the snapshot that `creation` describes. `uploaded` is NULL, or a draft, still the
+ * caller's, that holds the state that came with the request. `out` is the snapshot as published (the
+ * caller clears it); `repeated` says that this very request was carried out before, and nothing was
+ * done. On failure nothing is left behind. Errors, with the member at fault in `field`:
  * - ERR_EXISTS if the id is taken by another request's snapshot, ERR_BUSY if it is being written;
  * - ERR_INVALID, ERR_FORBIDDEN, ERR_PERMISSION as source_open() and capture_memory(); ERR_INVALID
  *   also if memory_size_bytes is not the file's length;
@@ -52,8 +52,8 @@ static inline void snapshot_list_clear_p(struct snapshot_list *list)
 }
 #define auto_snapshot_list AUTO(snapshot_list_clear)
 
-/* At most `limit` snapshots in the order of their ids (by bytes), from the first after `after`, which is
- * "" for the beginning. The caller clears `out`. */
+/* At most `limit` snapshots in the order of their ids (by bytes), from the first after `after`,
+ * which is "" for the beginning. The caller clears `out`. */
 bool snapshot_list(struct service *service, const char *after, size_t limit, enum load_live live,
                    struct snapshot_list *out, struct error *err);
 
@@ -70,7 +70,7 @@ bool snapshot_validate(struct service *service, const char *id,
                        const struct expectation *expectation, struct verdict *out,
                        struct error *err);
 
-/* The same from memory and one more fstatat(), for an expectation without state_units; false, without
- * an error, if the manifest is not in memory. */
+/* The same from memory and one more fstatat(), for an expectation without state_units; false,
+ * without an error, if the manifest is not in memory. */
 bool snapshot_validate_cached(struct service *service, const char *id,
                               const struct expectation *expectation, struct verdict *out);

@@ -3,12 +3,11 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <linux/openat2.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/syscall.h>
 #include <unistd.h>
-
-#include <linux/openat2.h>
 
 /* How often a lookup is repeated that a rename elsewhere made ambiguous (openat2(2), EAGAIN). */
 #define LOOKUPS_MAX 64
@@ -38,7 +37,8 @@ static bool open_root(struct root *root, const char *path, struct error *err)
 
 struct roots *roots_open(char *const *paths, size_t count, struct error *err)
 {
-    AUTO(roots_close) struct roots *roots = calloc(1, sizeof *roots);
+    AUTO(roots_close)
+    struct roots *roots = calloc(1, sizeof *roots);
 
     if (!roots || !(roots->items = calloc(count ? count : 1, sizeof *roots->items))) {
         error_memory(err);
@@ -65,7 +65,8 @@ void roots_close(struct roots *roots)
     free(roots);
 }
 
-/* What remains of `path` below `prefix`, both taken by whole components; NULL if it lies elsewhere. */
+/* What remains of `path` below `prefix`, both taken by whole components; NULL if it lies
+ * elsewhere. */
 static const char *path_beneath(const char *prefix, const char *path)
 {
     for (;;) {

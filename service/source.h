@@ -10,8 +10,8 @@
 
 struct roots;
 
-/* Opens every root, which is resolved here and never again. NULL with ERR_INVALID naming a root that
- * is not an absolute path to a directory. */
+/* Opens every root, which is resolved here and never again. NULL with ERR_INVALID naming a root
+ * that is not an absolute path to a directory. */
 struct roots *roots_open(char *const *paths, size_t count, struct error *err);
 void roots_close(struct roots *roots);
 OWN(struct roots, roots_close)
@@ -23,8 +23,8 @@ struct source {
     struct stat stat;
 };
 
-/* `field` is the JSON pointer of the member that named `path`, and is in every error. The caller owns
- * the source. NULL with
+/* `field` is the JSON pointer of the member that named `path`, and is in every error. The caller
+ * owns the source. NULL with
  * - ERR_FORBIDDEN for a path outside the roots, or one that leads out of them on the way (".." or a
  *   symbolic link): nothing is said about what lies there;
  * - ERR_INVALID if there is no such file, or it is not a regular file;

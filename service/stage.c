@@ -3,12 +3,11 @@
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/fs.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
-
-#include <linux/fs.h>
 
 #include "base/id.h"
 #include "service/file.h"
@@ -37,9 +36,8 @@ static size_t empty(int dir)
     size_t left = 0;
     auto_dir DIR *list = store_list(dir, &err);
 
-    for (struct dirent *entry; list && (entry = readdir(list));)
-        if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
-            left += !remove_tree(dir, entry->d_name);
+    for (const char *name; list && (name = store_next(list));)
+        left += !remove_tree(dir, name);
     return left;
 }
 
@@ -108,8 +106,8 @@ bool stage_give(int fd, const char *name, const struct stat *owner, struct error
     if (errno != EPERM && errno != EACCES)
         return error_errno(err, "cannot change the owner of %s", name);
     return error_set(err, ERR_PERMISSION,
-                     "uid %u cannot give %s to the memory file's owner (uid %u, gid %u): run vmsnapd "
-                     "as that user, or grant it CAP_CHOWN",
+                     "uid %u cannot give %s to the memory file's owner (uid %u, gid %u): run "
+                     "vmsnapd as that user, or grant it CAP_CHOWN",
                      (unsigned)geteuid(), name, (unsigned)owner->st_uid, (unsigned)owner->st_gid);
 }
 
@@ -155,24 +153,26 @@ static bool rename_durably(int from, const char *from_name, const struct store *
 
 bool stage_publish(struct stage *stage, const char *id, struct error *err)
 {
+    const struct store *store = stage->store;
+
     assert(!stage->published);
-    stage->published =
-        file_flush(stage->dir, "the new snapshot's directory", err)
-        && rename_durably(stage->store->staging, stage->name, stage->store, id, RENAME_NOREPLACE, err);
+    stage->published = file_flush(stage->dir, "the new snapshot's directory", err)
+        && rename_durably(store->staging, stage->name, store, id, RENAME_NOREPLACE, err);
     return stage->published;
 }
 
 bool stage_replace(struct stage *stage, const char *id, struct error *err)
 {
+    const struct store *store = stage->store;
+
     assert(!stage->published);
     if (!file_flush(stage->dir, "the new snapshot's directory", err)
-        || !rename_durably(stage->store->staging, stage->name, stage->store, id, RENAME_EXCHANGE, err))
+        || !rename_durably(store->staging, stage->name, store, id, RENAME_EXCHANGE, err))
         return false;
     /* The stage's name now stands for the old snapshot. If it cannot be moved on, discarding the
      * stage removes it just as well. */
-    stage->published = renameat2(stage->store->staging, stage->name, stage->store->trash, stage->name,
-                                 RENAME_NOREPLACE)
-        == 0;
+    stage->published =
+        renameat2(store->staging, stage->name, store->trash, stage->name, RENAME_NOREPLACE) == 0;
     return true;
 }
 
@@ -194,8 +194,8 @@ static const char *const joining[] = {STATE_FILE, RECORD_FILE, MANIFEST_FILE};
 #define JOINING_COUNT (sizeof joining / sizeof joining[0])
 
 struct join {
-    int stage, aside, target;          /* directories: the new files, the old ones, the snapshot */
-    size_t moved_aside, moved_in;      /* bits by position in `joining` */
+    int stage, aside, target;     /* directories: the new files, the old ones, the snapshot */
+    size_t moved_aside, moved_in; /* bits by position in `joining` */
 };
 
 static bool move(int from, int to, const char *name)

@@ -1,7 +1,7 @@
 /* A directory under construction, invisible to readers; and every rename in the program.
  *
- * Fill stage_dir(), then stage_publish(), stage_replace() or stage_join() makes it a snapshot in one
- * step. A stage released unpublished is removed with all that is in it. */
+ * Fill stage_dir(), then stage_publish(), stage_replace() or stage_join() makes it a snapshot in
+ * one step. A stage released unpublished is removed with all that is in it. */
 #pragma once
 
 #include <stdbool.h>
@@ -36,20 +36,22 @@ bool stage_give(int fd, const char *name, const struct stat *owner, struct error
  * never replaced by this call. On failure nothing was published. */
 bool stage_publish(struct stage *stage, const char *id, struct error *err);
 
-/* As stage_publish, but exchanges the snapshot `id` for this one in one step; the old one goes to the
- * trash. ERR_NOT_FOUND if there is none. */
+/* As stage_publish, but exchanges the snapshot `id` for this one in one step; the old one goes
+ * to the trash. ERR_NOT_FOUND if there is none. */
 bool stage_replace(struct stage *stage, const char *id, struct error *err);
 
-/* Moves state.bin, snapshot.json and, last, manifest.bin into the directory of `id`, whose memory.bin
- * stays where it is. Until the last step that snapshot has no manifest. With `replace` an older
- * manifest is taken out first; without, it is ERR_EXISTS. On failure the old files are back. */
+/* Moves state.bin, snapshot.json and, last, manifest.bin into the directory of `id`, whose
+ * memory.bin stays where it is. Until the last step that snapshot has no manifest. With
+ * `replace` an older manifest is taken out first; without, it is ERR_EXISTS. On failure the old
+ * files are back. */
 bool stage_join(struct stage *stage, const char *id, bool replace, struct error *err);
 
-/* Moves a snapshot to the trash; true means that a power cut cannot bring it back. ERR_NOT_FOUND. */
+/* Moves a snapshot to the trash; true means that a power cut cannot bring it back.
+ * ERR_NOT_FOUND. */
 bool stage_retire(const struct store *store, const char *id, struct error *err);
 
-/* Removes what is in the trash: only files of our own names, and directories left empty. Returns how
- * many directories had to stay. */
+/* Removes what is in the trash: only files of our own names, and directories left empty. Returns
+ * how many directories had to stay. */
 size_t stage_empty_trash(const struct store *store);
 
 /* Removes what a killed predecessor left in staging and trash; as above. To be called before the
@@ -60,6 +62,6 @@ struct stage_abilities {
     bool link, reflink, lease;
 };
 
-/* Tries on the store's own filesystem what publishing needs. ERR_INVALID, saying what is missing, if
- * the renames are; the rest is reported. */
+/* Tries on the store's own filesystem what publishing needs. ERR_INVALID, saying what is
+ * missing, if the renames are; the rest is reported. */
 bool stage_probe(const struct store *store, struct stage_abilities *out, struct error *err);

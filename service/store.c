@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <linux/magic.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
@@ -10,8 +11,6 @@
 #include <sys/vfs.h>
 #include <time.h>
 #include <unistd.h>
-
-#include <linux/magic.h>
 
 #include "base/clock.h"
 #include "service/file.h"
@@ -68,17 +67,17 @@ static bool check_is_local(const char *path, struct error *err)
         unsigned long magic;
         const char *name;
     } networks[] = {
-        {NFS_SUPER_MAGIC,   "NFS"      },
-        {SMB_SUPER_MAGIC,   "SMB"      },
-        {0xFE534D42,        "SMB"      },
-        {0xFF534D42,        "CIFS"     },
-        {0x00C36400,        "Ceph"     },
-        {0x0BD00BD0,        "Lustre"   },
-        {0x01161970,        "GFS2"     },
-        {0x7461636F,        "OCFS2"    },
-        {V9FS_MAGIC,        "9P"       },
-        {AFS_SUPER_MAGIC,   "AFS"      },
-        {CODA_SUPER_MAGIC,  "Coda"     },
+        {NFS_SUPER_MAGIC,  "NFS"   },
+        {SMB_SUPER_MAGIC,  "SMB"   },
+        {0xFE534D42,       "SMB"   },
+        {0xFF534D42,       "CIFS"  },
+        {0x00C36400,       "Ceph"  },
+        {0x0BD00BD0,       "Lustre"},
+        {0x01161970,       "GFS2"  },
+        {0x7461636F,       "OCFS2" },
+        {V9FS_MAGIC,       "9P"    },
+        {AFS_SUPER_MAGIC,  "AFS"   },
+        {CODA_SUPER_MAGIC, "Coda"  },
     };
     struct statfs fs;
 
@@ -100,7 +99,8 @@ static bool fail_to_lock(const struct store *store, struct error *err)
     holder[len > 0 ? len : 0] = '\0';
     holder[strcspn(holder, "\n")] = '\0';
     return error_set(err, ERR_BUSY,
-                     "the store %s is in use by another process (%s); stop it, or raise --lock-wait",
+                     "the store %s is in use by another process (%s); stop it, or raise "
+                     "--lock-wait",
                      store->path, holder[0] ? holder : "unknown");
 }
 
@@ -145,7 +145,8 @@ static bool take_lock(struct store *store, int own, unsigned wait_s, struct erro
 
 static bool open_layout(struct store *store, unsigned lock_wait_s, struct error *err)
 {
-    auto_fd int root = (int)TEMP_FAILURE_RETRY(open(store->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    auto_fd int root =
+        (int)TEMP_FAILURE_RETRY(open(store->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC));
 
     if (root < 0)
         return set_directory_error(store->path, err);
@@ -177,7 +178,7 @@ struct store *store_open(const char *path, unsigned lock_wait_s, struct error *e
         return NULL;
     }
     return check_is_local(store->path, err) && open_layout(store, lock_wait_s, err) ? TAKE(store)
-                                                                                   : NULL;
+                                                                                    : NULL;
 }
 
 void store_close(struct store *store)
@@ -239,6 +240,16 @@ DIR *store_list(int dir, struct error *err)
         close_p(&fd);
     }
     return list;
+}
+
+const char *store_next(DIR *list)
+{
+    struct dirent *entry;
+
+    do
+        entry = readdir(list); /* NOLINT(concurrency-mt-unsafe): a list is one thread's */
+    while (entry && (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0));
+    return entry ? entry->d_name : NULL;
 }
 
 bool store_owns_name(const char *name)

@@ -11,8 +11,8 @@
 
 void writer_prepare(void)
 {
-    /* Ignored, the signal is dropped when it is raised; a queued real-time signal could overflow and
-     * fall back to this one. */
+    /* Ignored, the signal is dropped when it is raised; a queued real-time signal could overflow
+     * and fall back to this one. */
     signal(SIGIO, SIG_IGN);
 }
 

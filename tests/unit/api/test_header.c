@@ -1,7 +1,6 @@
-#include "api/header.h"
-
 #include <string.h>
 
+#include "api/header.h"
 #include "tests/check.h"
 
 static void check_span(struct span span, const char *expected)
@@ -77,7 +76,15 @@ static void parameters_are_tokens_or_quoted(void **state)
 static void malformed_parameters_are_told_from_the_end(void **state)
 {
     static const char *const malformed[] = {
-        "a=1", ";a", ";a=", ";=1", ";a=\"1", ";a=\"1\\\"", ";a= 1", "; a=1x\"", "x;a=1",
+        "a=1",
+        ";a",
+        ";a=",
+        ";=1",
+        ";a=\"1",
+        ";a=\"1\\\"",
+        ";a= 1",
+        "; a=1x\"",
+        "x;a=1",
     };
     struct parameter parameter;
 

@@ -1,7 +1,6 @@
-#include "api/multipart.h"
-
 #include <string.h>
 
+#include "api/multipart.h"
 #include "base/text.h"
 #include "tests/check.h"
 
@@ -41,68 +40,77 @@ static bool feed(struct multipart *multipart, const char *data, size_t len, stru
     return multipart_feed(multipart, piece, len, err);
 }
 
-/* Feeds a body in pieces: `first` bytes, then `step` bytes at a time. */
-static bool parse(const char *type, const char *body, size_t len, size_t first, size_t step,
-                  struct text *told, struct error *err)
+struct body {
+    const char *type;
+    const char *data;
+    size_t len;
+};
+
+/* Feeds the body in pieces: `first` bytes, then `step` bytes at a time. */
+static bool parse(const struct body *body, size_t first, size_t step, struct text *told,
+                  struct error *err)
 {
-    auto_multipart struct multipart *multipart = multipart_new(type, &notes, told, err);
+    auto_multipart struct multipart *multipart = multipart_new(body->type, &notes, told, err);
     size_t at = 0;
 
     if (!multipart)
         return false;
-    for (size_t piece = first; at < len; piece = step) {
-        if (piece > len - at)
-            piece = len - at;
-        if (!feed(multipart, body + at, piece, err))
+    for (size_t piece = first; at < body->len; piece = step) {
+        if (piece > body->len - at)
+            piece = body->len - at;
+        if (!feed(multipart, body->data + at, piece, err))
             return false;
         at += piece;
     }
     return multipart_finish(multipart, err);
 }
 
-static void compare(const struct text *told, const char *expected, size_t len, size_t first)
+static void check_split(const struct body *body, size_t first, size_t step,
+                        const struct text *expected)
 {
-    if (!text_equals(told, expected, len))
-        fail_msg("split at %zu gives %s, not %s", first, text_str(told), expected);
+    auto_text struct text told = {0};
+    struct error err = {0};
+
+    assert_succeeds(parse(body, first, step, &told, &err));
+    if (!text_equals(&told, expected->data, expected->len))
+        fail_msg("split at %zu gives %s, not %s", first, text_str(&told), text_str(expected));
 }
 
 /* However the body is cut into two, and byte by byte, it tells the same. */
-static void check_bytes(const char *type, const char *body, size_t len, const char *expected,
-                        size_t expected_len)
+static void check_body(const struct body *body, const char *expected, size_t len)
 {
-    struct error err = {0};
+    auto_text struct text wanted = {0};
 
-    for (size_t first = 0; first <= len; first++) {
-        auto_text struct text told = {0};
-        assert_succeeds(parse(type, body, len, first, len, &told, &err));
-        compare(&told, expected, expected_len, first);
-    }
-    for (size_t step = 1; step <= 3; step++) {
-        auto_text struct text told = {0};
-        assert_succeeds(parse(type, body, len, step, step, &told, &err));
-        compare(&told, expected, expected_len, step);
-    }
+    assert_true(text_set(&wanted, expected, len));
+    for (size_t first = 0; first <= body->len; first++)
+        check_split(body, first, body->len, &wanted);
+    for (size_t step = 1; step <= 3; step++)
+        check_split(body, step, step, &wanted);
 }
 
 static void check(const char *body, const char *expected)
 {
-    check_bytes(TYPE, body, strlen(body), expected, strlen(expected));
+    check_body(&(struct body){TYPE, body, strlen(body)}, expected, strlen(expected));
+}
+
+static void check_refused_split(const struct body *body, size_t first, size_t step, const char *why)
+{
+    auto_text struct text told = {0};
+    struct error err = {0};
+
+    assert_fails(parse(body, first, step, &told, &err), ERR_BAD_REQUEST);
+    if (!strstr(err.message, why))
+        fail_msg("%s: refused because %s", body->data, err.message);
 }
 
 /* Likewise, and with the same words. */
-static void check_refused(const char *body, const char *why)
+static void check_refused(const char *data, const char *why)
 {
-    size_t len = strlen(body);
+    struct body body = {TYPE, data, strlen(data)};
 
-    for (size_t first = 0; first <= len + 1; first++) {
-        struct error err = {0};
-        auto_text struct text told = {0};
-        size_t step = first > len ? 1 : len; /* the last round goes byte by byte */
-        assert_fails(parse(TYPE, body, len, first > len ? 1 : first, step, &told, &err),
-                     ERR_BAD_REQUEST);
-        if (!strstr(err.message, why))
-            fail_msg("%s: refused because %s", body, err.message);
-    }
+    for (size_t first = 0; first <= body.len; first++)
+        check_refused_split(&body, first, body.len, why);
+    check_refused_split(&body, 1, 1, why);
 }
 
 static void parts_are_told_apart_however_they_arrive(void **state)
@@ -131,7 +139,7 @@ static void data_may_hold_any_bytes(void **state)
     static const char expected[] = "[a]\0\xff\r\0\n\r\n--xy\0[/]";
 
     (void)state;
-    check_bytes(TYPE, body, sizeof body - 1, expected, sizeof expected - 1);
+    check_body(&(struct body){TYPE, body, sizeof body - 1}, expected, sizeof expected - 1);
 }
 
 static void preamble_and_epilogue_are_passed_over(void **state)
@@ -145,7 +153,8 @@ static void preamble_and_epilogue_are_passed_over(void **state)
 static void a_delimiter_may_be_padded(void **state)
 {
     (void)state;
-    check("--xyz \t\r\nContent-Disposition: form-data; name=a\r\n\r\n1\r\n--xyz--  \r\n", "[a]1[/]");
+    check("--xyz \t\r\nContent-Disposition: form-data; name=a\r\n\r\n1\r\n--xyz--  \r\n",
+          "[a]1[/]");
 }
 
 static void only_the_name_of_a_part_matters(void **state)
@@ -203,12 +212,10 @@ static void bad_headers_are_refused(void **state)
 
 static void a_nul_in_a_header_is_refused(void **state)
 {
-    static const char body[] = "--xyz\r\nContent-Disposition: form-data; name=\"a\0b\"\r\n\r\n\r\n--xyz--";
-    auto_text struct text told = {0};
-    struct error err = {0};
+    static const char data[] = HEADERS("Content-Disposition: form-data; name=\"a\0b\"");
 
     (void)state;
-    assert_fails(parse(TYPE, body, sizeof body - 1, 1, 1, &told, &err), ERR_BAD_REQUEST);
+    check_refused_split(&(struct body){TYPE, data, sizeof data - 1}, 1, 1, "bad header");
 }
 
 static void a_part_needs_one_name(void **state)
@@ -229,13 +236,19 @@ static void a_part_needs_one_name(void **state)
     check_refused(HEADERS("Content-Disposition: form-data; name=\"\xff\""), "UTF-8");
 }
 
-static bool parse_named(const char *name, struct error *err)
+static bool parse_whole(const struct text *data, struct error *err)
 {
-    auto_text struct text body = {0};
     auto_text struct text told = {0};
 
-    text_appendf(&body, "--xyz\r\nContent-Disposition: form-data; name=%s\r\n\r\n\r\n--xyz--", name);
-    return parse(TYPE, body.data, body.len, 1, 1, &told, err);
+    return parse(&(struct body){TYPE, data->data, data->len}, data->len, 1, &told, err);
+}
+
+static bool parse_named(const char *name, struct error *err)
+{
+    auto_text struct text data = {0};
+
+    text_appendf(&data, HEADERS("Content-Disposition: form-data; name=%s"), name);
+    return parse_whole(&data, err);
 }
 
 static void a_name_is_never_cut(void **state)
@@ -256,14 +269,13 @@ static void a_name_is_never_cut(void **state)
 static bool parse_headers_of(size_t len, struct error *err)
 {
     static const char start[] = "Content-Disposition: form-data; name=a\r\nX: ";
-    auto_text struct text body = {0};
-    auto_text struct text told = {0};
+    auto_text struct text data = {0};
 
-    text_appendf(&body, "--xyz\r\n%s", start);
+    text_appendf(&data, "--xyz\r\n%s", start);
     for (size_t i = sizeof start - 1 + 4; i < len; i++)
-        text_append(&body, "x", 1);
-    text_appends(&body, "\r\n\r\n\r\n--xyz--");
-    return parse(TYPE, body.data, body.len, body.len, 1, &told, err);
+        text_append(&data, "x", 1);
+    text_appends(&data, "\r\n\r\n\r\n--xyz--");
+    return parse_whole(&data, err);
 }
 
 static void headers_are_bounded(void **state)
@@ -277,11 +289,11 @@ static void headers_are_bounded(void **state)
 
 static void check_boundary(const char *type, const char *boundary)
 {
-    auto_text struct text body = {0};
+    auto_text struct text data = {0};
 
-    text_appendf(&body, "--%s\r\nContent-Disposition: form-data; name=a\r\n\r\n1\r\n--%s--", boundary,
-                 boundary);
-    check_bytes(type, body.data, body.len, "[a]1[/]", 7);
+    text_appendf(&data, "--%s\r\nContent-Disposition: form-data; name=a\r\n\r\n1\r\n--%s--",
+                 boundary, boundary);
+    check_body(&(struct body){type, data.data, data.len}, "[a]1[/]", 7);
 }
 
 #define SEVENTY "0123456789012345678901234567890123456789012345678901234567890123456789"

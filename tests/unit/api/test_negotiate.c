@@ -1,10 +1,10 @@
-#include "api/negotiate.h"
-
 #include <string.h>
 
+#include "api/negotiate.h"
 #include "tests/check.h"
 
-enum { JSON, PROTOBUF };
+enum { JSON,
+       PROTOBUF };
 
 static int accept_one(const char *accept)
 {
@@ -76,7 +76,8 @@ static void the_closest_range_decides_whatever_its_place(void **state)
     check_accept("application/*;q=0.2, */*;q=0.9, application/protobuf;q=0.1", JSON);
     check_accept("application/*;q=0, */*", -1);
     check_accept("*/*;q=1, application/*;q=0.1, application/x-protobuf;q=0.2", PROTOBUF);
-    check_accept("application/json;q=0.1, application/json;q=0.9, application/protobuf;q=0.5", JSON);
+    check_accept("application/json;q=0.1, application/json;q=0.9, application/protobuf;q=0.5",
+                 JSON);
 }
 
 static void parameters_speak_for_a_type_only_where_nothing_else_does(void **state)
@@ -85,7 +86,8 @@ static void parameters_speak_for_a_type_only_where_nothing_else_does(void **stat
     check_accept("application/protobuf;v=1", PROTOBUF);
     check_accept("application/protobuf; v=\"a, b;q=0\"; q=1", PROTOBUF);
     check_accept("application/json;v=2;q=0, */*", JSON);
-    check_accept("application/json;v=2, application/json;q=0.1, application/protobuf;q=0.5", PROTOBUF);
+    check_accept("application/json;v=2, application/json;q=0.1, application/protobuf;q=0.5",
+                 PROTOBUF);
     check_accept("application/json;charset=utf-8;q=0.9, application/protobuf;q=0.5", JSON);
 }
 
@@ -229,10 +231,29 @@ static void a_range_outside_is_unsatisfiable(void **state)
 static void what_is_no_single_range_means_the_whole(void **state)
 {
     static const char *const ranges[] = {
-        "bytes=0-1,3-4", "bytes=0-1,", "bytes=,0-1", "bytes=", "bytes", "bytes=-", "bytes=1",
-        "bytes=5-4", "bytes=a-b", "bytes=1-b", "bytes=a-1", "bytes=1-2x", "bytes=+1-2",
-        "bytes= 1 - 2", "bytes=1--2", "bytes=--2", "items=0-1", "bytes:0-1", "", "=0-1", "0-1",
-        "bytes =0-1", "bytes=0x0-1",
+        "bytes=0-1,3-4",
+        "bytes=0-1,",
+        "bytes=,0-1",
+        "bytes=",
+        "bytes",
+        "bytes=-",
+        "bytes=1",
+        "bytes=5-4",
+        "bytes=a-b",
+        "bytes=1-b",
+        "bytes=a-1",
+        "bytes=1-2x",
+        "bytes=+1-2",
+        "bytes= 1 - 2",
+        "bytes=1--2",
+        "bytes=--2",
+        "items=0-1",
+        "bytes:0-1",
+        "",
+        "=0-1",
+        "0-1",
+        "bytes =0-1",
+        "bytes=0x0-1",
     };
 
     (void)state;

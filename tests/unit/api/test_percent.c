@@ -1,7 +1,6 @@
-#include "api/percent.h"
-
 #include <string.h>
 
+#include "api/percent.h"
 #include "tests/check.h"
 
 static void check_text(const char *in, const char *expected)

@@ -1,8 +1,7 @@
-#include "api/query.h"
-
 #include <stdio.h>
 #include <string.h>
 
+#include "api/query.h"
 #include "tests/check.h"
 
 #define NAMES "limit after include force"

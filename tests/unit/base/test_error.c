@@ -1,8 +1,7 @@
-#include "base/error.h"
-
 #include <errno.h>
 #include <string.h>
 
+#include "base/error.h"
 #include "tests/check.h"
 
 static void check_message(const struct error *err, enum error_code code, const char *message)

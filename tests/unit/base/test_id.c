@@ -1,18 +1,35 @@
-#include "base/id.h"
-
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
 #include "base/clock.h"
+#include "base/id.h"
 #include "tests/check.h"
 
 static void ids_are_names_that_are_safe_in_a_path(void **state)
 {
     static const char *const valid[] = {"a", "Z", "0", "web-42-before_upgrade.1", "a..", "0.-_"};
     static const char *const invalid[] = {
-        "", ".", "..", ".a", "-a", "_a", "a/b", "/", "a b", "a\n", "a\\b", "a:b", "\u00e9", "a\u00e9",
-        "a%20", "a+b", " a", "a ", "~a", "a@b",
+        "",
+        ".",
+        "..",
+        ".a",
+        "-a",
+        "_a",
+        "a/b",
+        "/",
+        "a b",
+        "a\n",
+        "a\\b",
+        "a:b",
+        "\u00e9",
+        "a\u00e9",
+        "a%20",
+        "a+b",
+        " a",
+        "a ",
+        "~a",
+        "a@b",
     };
 
     (void)state;

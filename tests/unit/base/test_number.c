@@ -1,7 +1,6 @@
-#include "base/number.h"
-
 #include <string.h>
 
+#include "base/number.h"
 #include "tests/check.h"
 
 static void check_number(const char *text, uint64_t expected)

@@ -1,5 +1,4 @@
 #include "base/text.h"
-
 #include "tests/check.h"
 
 static void a_zeroed_text_is_empty(void **state)

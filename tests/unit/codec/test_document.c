@@ -212,7 +212,8 @@ static void duplicate_members_are_malformed_at_any_depth(void **state)
 
 static void invalid_utf8_is_malformed(void **state)
 {
-    static const char *const texts[] = {"\"\xff\"", "\"\xc0\x80\"", "\"\xed\xa0\x80\"", "\"\xf4\x90\x80\x80\"",
+    static const char *const texts[] = {"\"\xff\"", "\"\xc0\x80\"", "\"\xed\xa0\x80\"",
+                                        "\"\xf4\x90\x80\x80\"",
                                         "\"\xe2\x82\"", "{\"\x80\":1}"};
 
     (void)state;
@@ -232,7 +233,7 @@ static void malformed_text_is_reported_with_its_place(void **state)
     assert_fails(parse("{\n  \"a\": tru\n}", &document, &err), ERR_MALFORMED_JSON);
     assert_string_equal(err.message, "malformed JSON at line 2, column 10: invalid token");
     assert_fails(parse("{\"n\":18446744073709551615,}", &document, &err), ERR_MALFORMED_JSON);
-    assert_string_equal(err.message, "malformed JSON at line 1, column 27: string expected");
+    assert_string_equal(err.message, "malformed JSON at line 1, column 27: string or '}' expected");
 }
 
 static void a_nul_byte_outside_of_strings_is_malformed(void **state)

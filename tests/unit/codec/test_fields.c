@@ -128,7 +128,8 @@ static void every_fault_is_reported_at_once(void **state)
     struct faults faults = {0};
 
     (void)state;
-    assert_fails(read_as(&thing_fields, "{\"size\":1,\"x\":1,\"labels\":[]}", &faults, &err), ERR_INVALID);
+    assert_fails(read_as(&thing_fields, "{\"size\":1,\"x\":1,\"labels\":[]}", &faults, &err),
+                 ERR_INVALID);
     assert_string_equal(err.message, "5 members of the request are not acceptable");
     assert_string_equal(err.field, "");
     assert_int_equal(faults.count, 5);
