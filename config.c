@@ -21,6 +21,7 @@ static const struct option table[] = {
     {"--event-threads",   "N",       "2",              "threads that parse and answer",          OPTION_COUNT,   AT(event_threads),   1, 64},
     {"--max-connections", "N",       "4096",           "connections at a time",                  OPTION_COUNT,   AT(max_connections), 64, 1000000},
     {"--idle-timeout",    "SECONDS", "75",             "closes a connection that is silent",     OPTION_SECONDS, AT(idle_timeout_s),  1, 3600},
+    {"--min-body-rate",   "BYTES",   "1K",             "a second; slower senders are cut off",   OPTION_BYTES,   AT(min_body_rate),   0, (uint64_t)1 << 40},
     {"--drain",           "SECONDS", "30",             "at the end, waits for unfinished bodies", OPTION_SECONDS, AT(drain_s),        0, 3600},
     {"--log-format",      "FORMAT",  "text",           "text or json",                           OPTION_CHOICE,  AT(log_format),      0, 0, log_format_names},
     {"--log-level",       "LEVEL",   "info",           "debug, info, warn or error",             OPTION_CHOICE,  AT(log_level),       0, 0, log_level_names},
@@ -31,7 +32,8 @@ static const struct option table[] = {
 
 static const struct options options = {
     .program = "vmsnapd",
-    .intro = "Keeps snapshots of OpenVMM virtual machines on this host, and serves them over HTTP.",
+    .intro = "Keeps snapshots of OpenVMM virtual machines, and serves them over HTTP.\n"
+             "Every option can be set in the environment: VMSNAPD_STORE, VMSNAPD_LISTEN, ...",
     .table = table,
     .count = sizeof table / sizeof table[0],
 };

@@ -20,6 +20,7 @@ struct config {
     uint64_t event_threads;
     uint64_t max_connections;
     uint64_t idle_timeout_s;
+    uint64_t min_body_rate;
     uint64_t drain_s;
     enum log_format log_format;
     enum log_level log_level;

@@ -76,6 +76,7 @@ static int serve(const struct config *config, const sigset_t *endings)
         .event_threads = (unsigned)config->event_threads,
         .connections_max = (unsigned)config->max_connections,
         .idle_timeout_s = (unsigned)config->idle_timeout_s,
+        .body_rate_min = config->min_body_rate,
     };
     char address[LISTEN_ADDRESS_SIZE];
     struct error err;

@@ -49,14 +49,16 @@ struct route {
 #define ROUTE_PARAMS_MAX 2
 
 struct route_match {
-    const struct route *route;                 /* NULL where OPTIONS is to be answered with `allowed` alone */
-    const char *pattern;                       /* of the resource; "*" for the server as a whole */
-    unsigned allowed;                          /* bits 1u << method; only where `route` is NULL */
-    const char *query;                         /* what follows '?', or ""; borrows the target */
-    const char *authority;                     /* of a target in absolute form: it outranks Host; borrowed */
-    size_t authority_len;                      /* 0 in the other forms */
-    size_t param_count;                        /* of the {names} in the pattern, in their order */
-    char params[ROUTE_PARAMS_MAX][ID_MAX + 1]; /* decoded: UTF-8 without NUL and '/', not empty */
+    const struct route *route; /* NULL where OPTIONS is to be answered with `allowed` alone */
+    const char *pattern;       /* of the resource; "*" for the server as a whole */
+    unsigned allowed;          /* bits 1u << method; only where `route` is NULL */
+    const char *query;         /* what follows '?', or ""; borrows the target */
+    const char *authority;     /* of a target in absolute form: it outranks Host; borrowed */
+    size_t authority_len;      /* 0 in the other forms */
+    size_t param_count;        /* of the {names} in the pattern, in their order */
+
+    /* Decoded: UTF-8 without NUL and '/', not empty. */
+    char params[ROUTE_PARAMS_MAX][ID_MAX + 1];
 };
 
 /* `target` is the raw request target (RFC 9112, section 3.2), in origin, absolute or asterisk form.

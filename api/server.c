@@ -8,6 +8,7 @@
 #include <sys/socket.h>
 
 #include "api/dispatch.h"
+#include "api/reaper.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "service/cache.h"
@@ -21,6 +22,9 @@
 
 #define SPARES_MAX 128
 
+/* A head must be whole, and a body may be behind its least rate, within this time. */
+#define PATIENCE_MS 10000
+
 struct server {
     struct service *service;
     struct http_settings http;
@@ -33,6 +37,8 @@ struct server {
     unsigned spare_count;
 
     atomic_bool draining;
+    struct reaper reaper;
+    uint64_t body_rate_min, idle_ms;
 };
 
 /* One request, from its first byte to the last byte of its answer. Touched by one thread at a time:
@@ -40,11 +46,11 @@ struct server {
 struct exchange {
     struct server *server;
     struct MHD_Connection *connection;
+    struct watched *watched;
     struct exchange *next; /* while it is spare */
     enum { HEAD_EXPECTED,
            BODY_EXPECTED,
            ANSWER_READY } phase;
-    bool is_running;
     void *piece; /* of a body, on its way to disk; owned */
     size_t piece_len;
     struct response response;
@@ -60,16 +66,19 @@ static void count(struct server *server, unsigned *counter, int change)
     pthread_mutex_unlock(&server->mutex);
 }
 
-static struct exchange *take_spare(struct server *server)
+static struct exchange *begin_exchange(struct server *server)
 {
     pthread_mutex_lock(&server->mutex);
     struct exchange *exchange = server->spare;
     if (exchange) {
         server->spare = exchange->next;
         server->spare_count--;
+    } else {
+        exchange = malloc(sizeof *exchange);
     }
+    server->running += exchange != NULL;
     pthread_mutex_unlock(&server->mutex);
-    return exchange ? exchange : malloc(sizeof *exchange);
+    return exchange;
 }
 
 static void end_exchange(struct exchange *exchange)
@@ -80,7 +89,7 @@ static void end_exchange(struct exchange *exchange)
     response_clear(&exchange->response);
     free(exchange->piece);
     pthread_mutex_lock(&server->mutex);
-    if (exchange->is_running && --server->running == 0)
+    if (--server->running == 0)
         pthread_cond_broadcast(&server->done);
     bool keep = server->spare_count < SPARES_MAX;
     if (keep) {
@@ -97,14 +106,16 @@ static void end_exchange(struct exchange *exchange)
 static void *note_target(void *context, const char *target, struct MHD_Connection *connection)
 {
     struct server *server = context;
-    struct exchange *exchange = take_spare(server);
+    struct watched *watched =
+        MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT)->socket_context;
+    struct exchange *exchange = watched ? begin_exchange(server) : NULL;
 
     if (!exchange)
         return NULL;
     exchange->server = server;
     exchange->connection = connection;
+    exchange->watched = watched;
     exchange->phase = HEAD_EXPECTED;
-    exchange->is_running = false;
     exchange->piece = NULL;
     response_init(&exchange->response);
     if (request_init(&exchange->request, server->service, &server->http, target))
@@ -119,9 +130,32 @@ static void complete(void *context, struct MHD_Connection *connection, void **sl
     (void)context;
     (void)connection;
     (void)why;
-    if (*slot)
-        end_exchange(*slot);
+    if (!*slot)
+        return;
+    struct exchange *exchange = *slot;
+    reaper_allow(exchange->watched, exchange->server->idle_ms + PATIENCE_MS); /* for another head */
+    end_exchange(exchange);
     *slot = NULL;
+}
+
+static void watch_connection(void *context, struct MHD_Connection *connection, void **slot,
+                             enum MHD_ConnectionNotificationCode what)
+{
+    struct server *server = context;
+
+    if (what == MHD_CONNECTION_NOTIFY_CLOSED) {
+        if (*slot)
+            reaper_forget(&server->reaper, *slot);
+        free(TAKE(*slot));
+        return;
+    }
+    struct watched *watched = calloc(1, sizeof *watched);
+    if (!watched)
+        return; /* its first request will find that there is no memory */
+    *slot = watched;
+    reaper_allow(watched, PATIENCE_MS);
+    reaper_watch(&server->reaper, watched,
+                 MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd);
 }
 
 /* A part of a file, read ahead by a lane while the connection is suspended. */
@@ -302,16 +336,20 @@ static enum MHD_Result begin(struct exchange *exchange, const char *method, cons
     struct header_reader reader = {.request = &exchange->request};
 
     exchange->phase = BODY_EXPECTED;
-    exchange->is_running = true;
-    count(exchange->server, &exchange->server->running, 1);
     exchange->request.method = method_parse(method);
     exchange->request.is_http_1_1 = strcmp(version, MHD_HTTP_VERSION_1_1) == 0;
     MHD_get_connection_values_n(exchange->connection, MHD_HEADER_KIND, read_header, &reader);
     if (reader.failed)
         return MHD_NO;
-    if (dispatch_begin(&exchange->request, &exchange->response))
+    bool with_body = has_body(&exchange->request);
+    bool wanted = dispatch_begin(&exchange->request, &exchange->response);
+    if (wanted && with_body)
+        reaper_begin_body(exchange->watched, PATIENCE_MS);
+    else
+        reaper_allow(exchange->watched, 0);
+    if (wanted)
         return MHD_YES;
-    if (has_body(&exchange->request))
+    if (with_body)
         return send_answer(exchange);
     exchange->phase = ANSWER_READY;
     return MHD_YES;
@@ -323,6 +361,7 @@ static void store_piece(void *context)
 
     dispatch_upload(&exchange->request, exchange->piece, exchange->piece_len);
     free(TAKE(exchange->piece));
+    reaper_resume_body(exchange->watched);
     resume(exchange);
 }
 
@@ -332,12 +371,14 @@ static enum MHD_Result receive(struct exchange *exchange, const char *data, size
 
     if (!dispatch_body(request, data, *len))
         return MHD_NO;
+    reaper_credit(exchange->watched, *len, exchange->server->body_rate_min);
     if (request->upload && request->body_error.code == ERR_NONE) {
         exchange->piece = malloc(*len);
         if (!exchange->piece)
             return MHD_NO;
         memcpy(exchange->piece, data, *len);
         exchange->piece_len = *len;
+        reaper_allow(exchange->watched, 0);
         if (!detach(exchange, LANE_PUBLISH, store_piece, exchange))
             error_set(&request->body_error, ERR_OVERLOADED,
                       "too many requests are waiting for a disk; try again in a moment");
@@ -358,6 +399,7 @@ static enum MHD_Result finish(struct exchange *exchange)
 {
     struct request *request = &exchange->request;
 
+    reaper_allow(exchange->watched, 0);
     if (dispatch_finish(request, &exchange->response))
         return send_answer(exchange);
     exchange->phase = ANSWER_READY; /* when it is resumed */
@@ -425,8 +467,21 @@ static bool start_daemon(struct server *server, const struct server_settings *se
         MHD_OPTION_URI_LOG_CALLBACK, note_target, server,
         MHD_OPTION_UNESCAPE_CALLBACK, keep_escapes, NULL,
         MHD_OPTION_NOTIFY_COMPLETED, complete, server,
+        MHD_OPTION_NOTIFY_CONNECTION, watch_connection, server,
         MHD_OPTION_END);
     return server->daemon != NULL;
+}
+
+static bool start(struct server *server, const struct server_settings *settings, int listening,
+                  struct error *err)
+{
+    if (!reaper_start(&server->reaper, err))
+        return false;
+    if (start_daemon(server, settings, listening))
+        return true;
+    error_set(err, ERR_INTERNAL, "cannot start the HTTP server: %s", strerrordesc_np(errno));
+    reaper_stop(&server->reaper);
+    return false;
 }
 
 struct server *server_start(struct service *service, const struct server_settings *settings,
@@ -441,11 +496,12 @@ struct server *server_start(struct service *service, const struct server_setting
     }
     server->service = service;
     server->http = settings->http;
+    server->body_rate_min = settings->body_rate_min;
+    server->idle_ms = (uint64_t)settings->idle_timeout_s * 1000;
     pthread_mutex_init(&server->mutex, NULL);
     pthread_cond_init(&server->done, NULL);
-    if (start_daemon(server, settings, listening))
+    if (start(server, settings, listening, err))
         return server;
-    error_set(err, ERR_INTERNAL, "cannot start the HTTP server: %s", strerrordesc_np(errno));
     close(listening);
     free(server);
     return NULL;
@@ -474,6 +530,7 @@ void server_stop(struct server *server, unsigned patience_s)
     MHD_socket listening = MHD_quiesce_daemon(server->daemon);
     wait_for_running(server, patience_s);
     MHD_stop_daemon(server->daemon);
+    reaper_stop(&server->reaper);
     if (listening != MHD_INVALID_SOCKET)
         close(listening);
     while (server->spare) {

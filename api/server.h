@@ -9,6 +9,7 @@ struct server_settings {
     unsigned event_threads;
     unsigned connections_max;
     unsigned idle_timeout_s; /* of a connection; a proxy's own should be shorter */
+    uint64_t body_rate_min;  /* bytes a second below which a sender is cut off; 0 for none */
 };
 
 struct server;

@@ -1,5 +1,6 @@
 #include "codec/document.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -119,18 +120,15 @@ static bool mark_numbers(const char *json, size_t len, struct text *marked)
 
 static bool explain(const json_error_t *why, struct error *err)
 {
-    const char *near = strstr(why->text, " near '"); /* quotes the text, newlines and all */
+    const char *quote = strstr(why->text, " near '"); /* of the text, newlines and all */
+    size_t len = quote ? (size_t)(quote - why->text) : strlen(why->text);
 
-    switch (json_error_code(why)) {
-    case json_error_out_of_memory:
+    if (errno == ENOMEM) /* jansson reports some of these as bad tokens */
         return error_memory(err);
-    case json_error_null_byte_in_key:
+    if (json_error_code(why) == json_error_null_byte_in_key)
         return error_set(err, ERR_INVALID, "a member's name must not hold U+0000");
-    default:
-        return error_set(err, ERR_MALFORMED_JSON, "malformed JSON at line %d, column %d: %.*s",
-                         why->line, why->column,
-                         near ? (int)(near - why->text) : (int)strlen(why->text), why->text);
-    }
+    return error_set(err, ERR_MALFORMED_JSON, "malformed JSON at line %d, column %d: %.*s",
+                     why->line, why->column, (int)len, why->text);
 }
 
 bool document_parse(const char *json, size_t len, struct document *out, struct error *err)
@@ -140,6 +138,7 @@ bool document_parse(const char *json, size_t len, struct document *out, struct e
 
     if (!mark_numbers(json, len, &marked))
         return error_memory(err);
+    errno = 0;
     json_t *root = json_loadb(marked.len ? marked.data : json, len,
                               JSON_REJECT_DUPLICATES | JSON_DECODE_ANY | JSON_ALLOW_NUL, &why);
     if (!root)

@@ -247,14 +247,31 @@ static bool list_ids(const struct service *service, const char *after, struct st
     return true;
 }
 
+/* A page ends early when its snapshots bring this much of labels, arguments and the like. */
+#define LIST_BYTES_MAX ((size_t)4 << 20)
+
+/* What a snapshot brings to a page that is not bounded by being a snapshot at all. */
+static size_t weigh(const struct snapshot *snapshot)
+{
+    const struct record *record = &snapshot->record;
+    size_t bytes = snapshot->manifest.openvmm_version.len + snapshot->manifest.architecture.len;
+
+    for (size_t i = 0; i < record->vmm_args.count; i++)
+        bytes += strlen(record->vmm_args.items[i]);
+    for (size_t i = 0; i < record->labels.count; i++)
+        bytes += strlen(record->labels.items[i].value);
+    return bytes;
+}
+
 static bool load_list(struct service *service, const struct strings *ids, size_t limit,
                       enum load_live live, struct snapshot_list *list, struct error *err)
 {
+    size_t bytes = 0;
     size_t i = 0;
 
-    for (; i < ids->count && list->count < limit; i++) {
+    for (; i < ids->count && list->count < limit && bytes < LIST_BYTES_MAX; i++) {
         if (snapshot_get(service, ids->items[i], live, &list->items[list->count], err))
-            list->count++;
+            bytes += weigh(&list->items[list->count++]);
         else if (err->code != ERR_NOT_FOUND) /* removed meanwhile, or not a directory */
             return false;
     }
