@@ -58,8 +58,7 @@ bool config_read(int argc, char *const argv[], struct config *out, struct error 
         return false;
     if (!config.help && !config.version && !check_exposure(&config, err))
         return false;
-    *out = config;
-    config = (struct config){0};
+    *out = TAKE_AS(config, (struct config){0});
     return true;
 }
 

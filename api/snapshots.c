@@ -137,9 +137,10 @@ static struct draft *uploaded_draft(const struct request *request)
 }
 
 /* With the tag that a GET would answer: warnings are no part of the representation. */
-static bool respond_snapshot(struct snapshot *snapshot, unsigned status, struct response *response,
-                             struct error *err)
+static bool respond_made(struct made *made, struct response *response, struct error *err)
 {
+    struct snapshot *snapshot = &made->snapshot;
+    bool created = made->outcome == OUTCOME_CREATED;
     auto_text struct text plain = {0};
     char tag[TAG_SIZE];
     char *linked_to = TAKE(snapshot->linked_to);
@@ -149,19 +150,17 @@ static bool respond_snapshot(struct snapshot *snapshot, unsigned status, struct 
     if (!rendered || !tag_of(&plain, tag, err) || !snapshot_to_json(snapshot, &response->text, err))
         return false;
     response_headerf(response, "ETag", "%s", tag);
-    if (status == 201)
+    if (created)
         response_headerf(response, "Location", "/snapshots/%s", snapshot->id);
-    return response_json(response, status);
+    return response_json(response, created ? 201 : 200);
 }
 
 bool snapshot_create_handler(struct request *request, struct response *response, struct error *err)
 {
-    auto_snapshot struct snapshot snapshot = {0};
-    bool repeated;
+    auto_made struct made made = {0};
 
-    return snapshot_create(request->service, request->plan, uploaded_draft(request), &snapshot,
-                           &repeated, err)
-        && respond_snapshot(&snapshot, repeated ? 200 : 201, response, err);
+    return snapshot_create(request->service, request->plan, uploaded_draft(request), &made, err)
+        && respond_made(&made, response, err);
 }
 
 bool snapshot_replace_first(struct request *request, struct response *response, struct error *err)
@@ -172,8 +171,12 @@ bool snapshot_replace_first(struct request *request, struct response *response, 
         return error_field(err, "?id", "must match [A-Za-z0-9][A-Za-z0-9._-]{0,127}");
     if (snapshot_create_first(request, response, err) || err->code != ERR_NONE)
         return false;
-    const struct creation *creation = request->plan;
-    if (creation->id && strcmp(creation->id, id) != 0)
+    struct creation *creation = request->plan;
+    if (!creation->id)
+        creation->id = strdup(id);
+    if (!creation->id)
+        return error_memory(err);
+    if (strcmp(creation->id, id) != 0)
         faults_add(&request->faults, "/id", "must be the id in the path, or left out");
     faults_none(&request->faults, err);
     return false;
@@ -198,23 +201,22 @@ static bool check_conditions(void *context, const struct snapshot *current, stru
     return true;
 }
 
-static const struct guard *guard_of(struct request *request, struct guard *room)
+static bool read_guard(struct request *request, struct guard *guard, struct error *err)
 {
-    *room = (struct guard){check_conditions, request};
-    return request->headers[HEADER_IF_MATCH] || request->headers[HEADER_IF_NONE_MATCH] ? room
-                                                                                       : NULL;
-}
+    bool conditional = request->headers[HEADER_IF_MATCH] || request->headers[HEADER_IF_NONE_MATCH];
 
-static bool wants_force(struct request *request, bool *force, struct error *err)
-{
-    *force = query_flag(&request->query, "force", &request->faults);
+    *guard = (struct guard){
+        .allow = conditional ? check_conditions : NULL,
+        .context = request,
+        .force = query_flag(&request->query, "force", &request->faults),
+    };
     return faults_none(&request->faults, err);
 }
 
 /* Who overrides a check leaves a trace. */
-static void audit_force(const struct request *request, bool force)
+static void audit(const struct request *request, const struct guard *guard)
 {
-    if (force)
+    if (guard->force)
         log_event(LOG_WARN, "forced", LOG_TEXT("request_id", request->id),
                   LOG_TEXT("operation", request->match.route->operation),
                   LOG_TEXT("snapshot", request->match.params[0]));
@@ -222,30 +224,26 @@ static void audit_force(const struct request *request, bool force)
 
 bool snapshot_replace_handler(struct request *request, struct response *response, struct error *err)
 {
-    auto_snapshot struct snapshot snapshot = {0};
+    auto_made struct made made = {0};
     struct guard guard;
-    bool force;
-    bool created;
 
-    if (!wants_force(request, &force, err)
-        || !snapshot_replace(request->service, request->match.params[0], request->plan,
-                             uploaded_draft(request), guard_of(request, &guard), force, &snapshot,
-                             &created, err))
+    if (!read_guard(request, &guard, err)
+        || !snapshot_replace(request->service, request->plan, uploaded_draft(request), &guard,
+                             &made, err))
         return false;
-    audit_force(request, force);
-    return respond_snapshot(&snapshot, created ? 201 : 200, response, err);
+    audit(request, &guard);
+    return respond_made(&made, response, err);
 }
 
 bool snapshot_delete_handler(struct request *request, struct response *response, struct error *err)
 {
     const char *id = request_snapshot_id(request, err);
     struct guard guard;
-    bool force;
 
-    if (!id || !wants_force(request, &force, err)
-        || !snapshot_delete(request->service, id, guard_of(request, &guard), force, err))
+    if (!id || !read_guard(request, &guard, err)
+        || !snapshot_delete(request->service, id, &guard, err))
         return false;
-    audit_force(request, force);
+    audit(request, &guard);
     response->status = 204;
     return true;
 }
@@ -268,8 +266,7 @@ static bool answer_verdict(struct request *request, struct verdict *verdict,
     request->verdict = malloc(sizeof *verdict);
     if (!request->verdict)
         return error_memory(err);
-    *request->verdict = *verdict;
-    *verdict = (struct verdict){0};
+    *request->verdict = TAKE_AS(*verdict, (struct verdict){0});
     return error_set(err, ERR_NOT_VALID, "the snapshot is not what was expected: %s",
                      text_str(&request->verdict->mismatches[0].message));
 }

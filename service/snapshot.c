@@ -30,12 +30,6 @@ static void schedule_trash(struct service *service)
         atomic_store(&service->trash_waiting, false);
 }
 
-static void hand_over(struct snapshot *from, struct snapshot *out)
-{
-    *out = *from;
-    *from = (struct snapshot){0};
-}
-
 /* Whether the snapshot of that id, if there is one, came from this very request; if it did not,
  * the id is taken. A directory that has no manifest yet can be joined. */
 static bool find_repetition(const struct making *making, struct snapshot *existing, bool *repeated,
@@ -71,30 +65,37 @@ static bool answer_repetition(const struct making *making, struct snapshot *exis
         if (!existing->linked_to)
             return error_memory(err);
     }
-    hand_over(existing, out);
+    *out = TAKE_AS(*existing, (struct snapshot){0});
     return true;
 }
 
-static bool create(struct making *making, struct snapshot *out, bool *repeated, struct error *err)
+static bool publish(struct making *making, struct error *err)
 {
-    auto_snapshot struct snapshot existing = {0};
-
-    if (!making_begin(making, err) || !find_repetition(making, &existing, repeated, err))
-        return false;
-    if (*repeated)
-        return answer_repetition(making, &existing, out, err);
     if (!making_open(making, err) || !making_fill(making, err))
         return false;
-    bool published = making->in_place ? stage_join(making_stage(making), making->id, false, err)
-                                      : stage_publish(making_stage(making), making->id, err);
-    if (published)
-        hand_over(&making->snapshot, out);
-    return published;
+    return making->in_place ? stage_join(making_stage(making), making->id, false, err)
+                            : stage_publish(making_stage(making), making->id, err);
+}
+
+static bool create(struct making *making, struct made *out, struct error *err)
+{
+    auto_snapshot struct snapshot existing = {0};
+    bool repeated;
+
+    if (!making_begin(making, err) || !find_repetition(making, &existing, &repeated, err))
+        return false;
+    if (repeated) {
+        out->outcome = OUTCOME_REPEATED;
+        return answer_repetition(making, &existing, &out->snapshot, err);
+    }
+    if (!publish(making, err))
+        return false;
+    *out = (struct made){TAKE_AS(making->snapshot, (struct snapshot){0}), OUTCOME_CREATED};
+    return true;
 }
 
 bool snapshot_create(struct service *service, const struct creation *creation,
-                     struct draft *uploaded, struct snapshot *out, bool *repeated,
-                     struct error *err)
+                     struct draft *uploaded, struct made *out, struct error *err)
 {
     char made_up[ID_NEW_SIZE];
     const char *id = creation->id ? creation->id : made_up;
@@ -104,18 +105,18 @@ bool snapshot_create(struct service *service, const struct creation *creation,
 
     if (!creation->id)
         id_new(made_up);
-    return claim_take(&service->claims, id, &claim, err) && create(&making, out, repeated, err);
+    return claim_take(&service->claims, id, &claim, err) && create(&making, out, err);
 }
 
 /* Removing the last name of memory that a process is writing would lose a running VM its memory;
  * where there are other names, the bytes live on. */
-static bool check_removable(int dir, const char *id, bool force, struct error *err)
+static bool check_removable(int dir, const char *id, const struct guard *guard, struct error *err)
 {
     struct stat memory;
 
     if (!load_check_own(dir, id, err))
         return false;
-    if (force || fstatat(dir, MEMORY_FILE, &memory, AT_SYMLINK_NOFOLLOW) != 0 || memory.st_nlink > 1
+    if (guard->force || fstatat(dir, MEMORY_FILE, &memory, AT_SYMLINK_NOFOLLOW) != 0 || memory.st_nlink > 1
         || writer_check_memory(dir) != WRITER_PRESENT)
         return true;
     return error_set(err, ERR_IN_USE,
@@ -128,18 +129,18 @@ static bool ask_guard(const struct service *service, const char *id, const struc
                       struct error *err)
 {
     auto_snapshot struct snapshot current = {0};
-    bool found;
 
-    if (!guard)
+    if (!guard->allow)
         return true;
-    found = load_snapshot(service->store, id, LIVE_NONE, &current, err);
+    bool found = load_snapshot(service->store, id, LIVE_NONE, &current, err);
     if (!found && err->code != ERR_NOT_FOUND)
         return false;
     return guard->allow(guard->context, found ? &current : NULL, err);
 }
 
 /* Over what is there: in place, by exchange, or, where nothing is, as a new one. */
-static bool put_in_place(const struct making *making, int old, bool force, struct error *err)
+static bool put_in_place(const struct making *making, int old, const struct guard *guard,
+                         struct error *err)
 {
     struct stage *stage = making_stage(making);
 
@@ -147,43 +148,46 @@ static bool put_in_place(const struct making *making, int old, bool force, struc
         return stage_join(stage, making->id, true, err);
     if (old < 0)
         return stage_publish(stage, making->id, err);
-    return check_removable(old, making->id, force, err) && stage_replace(stage, making->id, err);
+    return check_removable(old, making->id, guard, err) && stage_replace(stage, making->id, err);
 }
 
-static bool replace(struct making *making, const struct guard *guard, bool force, bool *created,
+static bool replace(struct making *making, const struct guard *guard, struct made *out,
                     struct error *err)
 {
     auto_fd int old = store_open_snapshot(making->service->store, making->id, err);
 
     if (old < 0 && err->code != ERR_NOT_FOUND)
         return false;
-    *created = old < 0 || faccessat(old, MANIFEST_FILE, F_OK, AT_SYMLINK_NOFOLLOW) != 0;
+    bool is_new = old < 0 || faccessat(old, MANIFEST_FILE, F_OK, AT_SYMLINK_NOFOLLOW) != 0;
     if (!ask_guard(making->service, making->id, guard, err) || !making_begin(making, err)
         || !making_open(making, err))
         return false;
     /* Refused before the work, and again after it. */
-    if (old >= 0 && !making->in_place && !check_removable(old, making->id, force, err))
+    if (old >= 0 && !making->in_place && !check_removable(old, making->id, guard, err))
         return false;
-    return making_fill(making, err) && put_in_place(making, old, force, err);
-}
-
-bool snapshot_replace(struct service *service, const char *id, const struct creation *creation,
-                      struct draft *uploaded, const struct guard *guard, bool force,
-                      struct snapshot *out, bool *created, struct error *err)
-{
-    auto_claim struct claim claim = {0};
-    auto_making struct making making = {
-        .service = service, .creation = creation, .id = id, .uploaded = uploaded};
-
-    if (!claim_take(&service->claims, id, &claim, err)
-        || !replace(&making, guard, force, created, err))
+    if (!making_fill(making, err) || !put_in_place(making, old, guard, err))
         return false;
-    schedule_trash(service);
-    hand_over(&making.snapshot, out);
+    *out = (struct made){TAKE_AS(making->snapshot, (struct snapshot){0}),
+                         is_new ? OUTCOME_CREATED : OUTCOME_REPLACED};
     return true;
 }
 
-bool snapshot_delete(struct service *service, const char *id, const struct guard *guard, bool force,
+bool snapshot_replace(struct service *service, const struct creation *creation,
+                      struct draft *uploaded, const struct guard *guard, struct made *out,
+                      struct error *err)
+{
+    auto_claim struct claim claim = {0};
+    auto_making struct making making = {
+        .service = service, .creation = creation, .id = creation->id, .uploaded = uploaded};
+
+    if (!claim_take(&service->claims, creation->id, &claim, err)
+        || !replace(&making, guard, out, err))
+        return false;
+    schedule_trash(service);
+    return true;
+}
+
+bool snapshot_delete(struct service *service, const char *id, const struct guard *guard,
                      struct error *err)
 {
     auto_claim struct claim claim = {0};
@@ -191,7 +195,7 @@ bool snapshot_delete(struct service *service, const char *id, const struct guard
     if (!claim_take(&service->claims, id, &claim, err))
         return false;
     auto_fd int dir = store_open_snapshot(service->store, id, err);
-    if (dir < 0 || !ask_guard(service, id, guard, err) || !check_removable(dir, id, force, err)
+    if (dir < 0 || !ask_guard(service, id, guard, err) || !check_removable(dir, id, guard, err)
         || !stage_retire(service->store, id, err))
         return false;
     schedule_trash(service);
@@ -291,8 +295,7 @@ bool snapshot_list(struct service *service, const char *after, size_t limit, enu
         return error_memory(err);
     if (!list_ids(service, after, &ids, err) || !load_list(service, &ids, limit, live, &list, err))
         return false;
-    *out = list;
-    list = (struct snapshot_list){0};
+    *out = TAKE_AS(list, (struct snapshot_list){0});
     return true;
 }
 

@@ -5,35 +5,53 @@
 #include "service/load.h"
 #include "service/service.h"
 
-/* A condition on the snapshot as it is (NULL if there is none), asked while nobody else can
- * write it; false, with an error, stops the request. */
+/* What must hold for a snapshot to be replaced or removed; a zeroed guard asks nothing. */
 struct guard {
+    /* NULL, or asked while nobody else can write the snapshot, which is NULL if there is none;
+     * false, with an error, stops the request. */
     bool (*allow)(void *context, const struct snapshot *current, struct error *err);
     void *context;
+    bool force; /* even if a process is writing memory that has no other name */
 };
 
-/* Creates the snapshot that `creation` describes. `uploaded` is NULL, or a draft, still the
- * caller's, that holds the state that came with the request. `out` is the snapshot as published (the
- * caller clears it); `repeated` says that this very request was carried out before, and nothing was
- * done. On failure nothing is left behind. Errors, with the member at fault in `field`:
+enum outcome { OUTCOME_CREATED,
+               OUTCOME_REPLACED,
+               OUTCOME_REPEATED };
+
+/* A snapshot as published, and how it came to be. */
+struct made {
+    struct snapshot snapshot;
+    enum outcome outcome;
+};
+
+static inline void made_clear_p(struct made *made)
+{
+    snapshot_clear(&made->snapshot);
+}
+#define auto_made AUTO(made_clear)
+
+/* Creates the snapshot that `creation` describes. `uploaded` is NULL, or a draft, still the caller's,
+ * that holds the state that came with the request. OUTCOME_REPEATED says that this very request was
+ * carried out before, and nothing was done. The caller clears `out`. On failure nothing is left
+ * behind. Errors, with the member at fault in `field`:
  * - ERR_EXISTS if the id is taken by another request's snapshot, ERR_BUSY if it is being written;
  * - ERR_INVALID, ERR_FORBIDDEN, ERR_PERMISSION as source_open() and capture_memory(); ERR_INVALID
  *   also if memory_size_bytes is not the file's length;
  * - ERR_IN_USE if `allow_writer` is false and a process can write the file;
  * - ERR_TOO_LARGE for too much state, ERR_NO_SPACE, ERR_IO. */
 bool snapshot_create(struct service *service, const struct creation *creation,
-                     struct draft *uploaded, struct snapshot *out, bool *repeated,
-                     struct error *err);
+                     struct draft *uploaded, struct made *out, struct error *err);
 
-/* As snapshot_create, but always captures anew and takes the place of the snapshot `id` if there is
- * one; `created` says that there was none. Also ERR_FOREIGN_FILES; and ERR_IN_USE, without `force`,
- * if the old memory.bin is the last name of a file that a process can write. */
-bool snapshot_replace(struct service *service, const char *id, const struct creation *creation,
-                      struct draft *uploaded, const struct guard *guard, bool force,
-                      struct snapshot *out, bool *created, struct error *err);
+/* As snapshot_create, but always captures anew, and takes the place of the snapshot of that id,
+ * which must be set, if there is one. Also ERR_FOREIGN_FILES; what the guard gives; and
+ * ERR_IN_USE if the old memory.bin is the last name of a file that a process can write. */
+bool snapshot_replace(struct service *service, const struct creation *creation,
+                      struct draft *uploaded, const struct guard *guard, struct made *out,
+                      struct error *err);
 
-/* ERR_NOT_FOUND, ERR_BUSY, ERR_FOREIGN_FILES, ERR_IN_USE (as above), ERR_IO. */
-bool snapshot_delete(struct service *service, const char *id, const struct guard *guard, bool force,
+/* ERR_NOT_FOUND, ERR_BUSY, ERR_FOREIGN_FILES, what the guard gives, ERR_IN_USE (as above),
+ * ERR_IO. */
+bool snapshot_delete(struct service *service, const char *id, const struct guard *guard,
                      struct error *err);
 
 /* As load_snapshot(). */
