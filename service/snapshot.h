@@ -14,9 +14,11 @@ struct guard {
     bool force; /* even if a process is writing memory that has no other name */
 };
 
-enum outcome { OUTCOME_CREATED,
-               OUTCOME_REPLACED,
-               OUTCOME_REPEATED };
+enum outcome {
+    OUTCOME_CREATED,
+    OUTCOME_REPLACED,
+    OUTCOME_REPEATED,
+};
 
 /* A snapshot as published, and how it came to be. */
 struct made {
