@@ -100,6 +100,15 @@ void reaper_allow(struct watched *watched, uint64_t milliseconds)
     set_deadline(watched, milliseconds ? clock_monotonic_ns() + milliseconds * MS : 0);
 }
 
+void reaper_limit(struct watched *watched, uint64_t milliseconds)
+{
+    uint64_t limit = clock_monotonic_ns() + milliseconds * MS;
+    uint64_t deadline = atomic_load_explicit(&watched->deadline_ns, memory_order_relaxed);
+
+    if (deadline == 0 || deadline > limit)
+        set_deadline(watched, limit);
+}
+
 void reaper_begin_body(struct watched *watched, uint64_t grace_ms)
 {
     watched->grace_ns = watched->budget_ns = grace_ms * MS;

@@ -39,6 +39,9 @@ void reaper_forget(struct reaper *reaper, struct watched *watched);
  * serves the connection. */
 void reaper_allow(struct watched *watched, uint64_t milliseconds);
 
+/* It will be cut no later than this, counted from now. */
+void reaper_limit(struct watched *watched, uint64_t milliseconds);
+
 /* A body begins: it has this much time to fall behind the least rate, and never more. */
 void reaper_begin_body(struct watched *watched, uint64_t grace_ms);
 

@@ -115,6 +115,7 @@ static void *note_target(void *context, const char *target, struct MHD_Connectio
     exchange->server = server;
     exchange->connection = connection;
     exchange->watched = watched;
+    reaper_limit(watched, PATIENCE_MS);
     exchange->phase = HEAD_EXPECTED;
     exchange->piece = NULL;
     response_init(&exchange->response);

@@ -27,23 +27,35 @@ static bool set_directory_error(const char *path, struct error *err)
     return error_errno(err, "cannot use %s as the store", path);
 }
 
-static bool make_directory(const char *path, struct error *err)
+/* A directory that a power cut takes away takes with it what was published in it. */
+static bool flush_directory(const char *path, struct error *err)
 {
-    return mkdir(path, DIR_MODE) == 0 || errno == EEXIST || set_directory_error(path, err);
+    auto_fd int fd = (int)TEMP_FAILURE_RETRY(open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+
+    return fd >= 0 ? file_flush(fd, path, err) : set_directory_error(path, err);
+}
+
+static bool make_directory(const char *parent, const char *path, struct error *err)
+{
+    if (mkdir(path, DIR_MODE) == 0)
+        return flush_directory(parent, err);
+    return errno == EEXIST || set_directory_error(path, err);
 }
 
 static bool make_directories(const char *path, struct error *err)
 {
+    char parent[PATH_MAX] = "/";
     char prefix[PATH_MAX];
 
     if (strlen(path) >= sizeof prefix)
         return error_set(err, ERR_INVALID, "the store's path is longer than %d bytes", PATH_MAX);
-    for (const char *slash = strchr(path + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
-        snprintf(prefix, sizeof prefix, "%.*s", (int)(slash - path), path);
-        if (!make_directory(prefix, err))
+    for (const char *end = path; *end; memcpy(parent, prefix, sizeof parent)) {
+        end += 1 + strcspn(end + 1, "/");
+        snprintf(prefix, sizeof prefix, "%.*s", (int)(end - path), path);
+        if (!make_directory(parent, prefix, err))
             return false;
     }
-    return make_directory(path, err);
+    return true;
 }
 
 static int open_beneath(int dir, const char *name, struct error *err)
@@ -154,7 +166,8 @@ static bool open_layout(struct store *store, unsigned lock_wait_s, struct error 
     return own >= 0 && take_lock(store, own, lock_wait_s, err)
         && (store->snapshots = open_beneath(root, "snapshots", err)) >= 0
         && (store->staging = open_beneath(own, "staging", err)) >= 0
-        && (store->trash = open_beneath(own, "trash", err)) >= 0;
+        && (store->trash = open_beneath(own, "trash", err)) >= 0
+        && file_flush(own, store->path, err) && file_flush(root, store->path, err);
 }
 
 struct store *store_open(const char *path, unsigned lock_wait_s, struct error *err)
