@@ -196,8 +196,8 @@ bool dispatch_body(struct request *request, const void *data, size_t len)
 
 void dispatch_upload(struct request *request, const void *data, size_t len)
 {
-    if (!is_refused(request))
-        upload_feed(request->upload, data, len, &request->body_error);
+    if (!is_refused(request) && !upload_feed(request->upload, data, len, &request->body_error))
+        upload_free(TAKE(request->upload));
 }
 
 static bool read_request(struct request *request, struct error *err)
@@ -215,27 +215,34 @@ bool dispatch_finish(struct request *request, struct response *response)
 {
     const struct route *route = request->match.route;
     struct error err = {0};
+    bool answered =
+        read_request(request, &err) && route->first && route->first(request, response, &err);
 
-    if (!read_request(request, &err)) {
-        fail(request, &err, response);
-    } else if (!route->first) {
+    if (!answered && err.code == ERR_NONE)
+        return false; /* to be worked on */
+    if (request->upload) {
+        request->body_error = err; /* to be answered when what was uploaded is gone from disk */
         return false;
-    } else if (!route->first(request, response, &err)) {
-        if (err.code == ERR_NONE)
-            return false; /* to be worked on */
-        fail(request, &err, response);
     }
+    if (!answered)
+        fail(request, &err, response);
     finish(request, response);
     return true;
 }
 
 void dispatch_work(struct request *request, struct response *response)
 {
-    struct error err = {0};
+    struct error err = request->body_error;
 
-    if (!request->match.route->handler(request, response, &err))
+    if (is_refused(request) || !request->match.route->handler(request, response, &err))
         fail(request, &err, response);
+    upload_free(TAKE(request->upload));
     finish(request, response);
+}
+
+void dispatch_abandon(void *upload)
+{
+    upload_free(upload);
 }
 
 void dispatch_overloaded(struct request *request, struct response *response)

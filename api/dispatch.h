@@ -22,5 +22,8 @@ bool dispatch_finish(struct request *request, struct response *response);
 /* Runs the handler; `response` is the answer. May wait for a disk. */
 void dispatch_work(struct request *request, struct response *response);
 
+/* What is left of an upload whose client went away; may wait for a disk. */
+void dispatch_abandon(void *upload);
+
 /* The answer to a request that no lane has room for. */
 void dispatch_overloaded(struct request *request, struct response *response);

@@ -84,8 +84,12 @@ static struct exchange *begin_exchange(struct server *server)
 static void end_exchange(struct exchange *exchange)
 {
     struct server *server = exchange->server;
+    struct request *request = &exchange->request;
 
-    request_clear(&exchange->request);
+    if (request->upload
+        && lane_submit(server->service->lanes[LANE_PUBLISH], dispatch_abandon, request->upload))
+        request->upload = NULL;
+    request_clear(request);
     response_clear(&exchange->response);
     free(exchange->piece);
     pthread_mutex_lock(&server->mutex);
@@ -366,10 +370,21 @@ static void store_piece(void *context)
     resume(exchange);
 }
 
+/* The library hands on the next chunk of a body even where the last one suspended the connection:
+ * what is not taken then is offered again afterwards. */
+static bool is_suspended(const struct exchange *exchange)
+{
+    return MHD_get_connection_info(exchange->connection, MHD_CONNECTION_INFO_CONNECTION_SUSPENDED)
+               ->suspended
+        == MHD_YES;
+}
+
 static enum MHD_Result receive(struct exchange *exchange, const char *data, size_t *len)
 {
     struct request *request = &exchange->request;
 
+    if (is_suspended(exchange))
+        return MHD_YES;
     if (!dispatch_body(request, data, *len))
         return MHD_NO;
     reaper_credit(exchange->watched, *len, exchange->server->body_rate_min);
@@ -446,7 +461,8 @@ __attribute__((format(printf, 2, 0))) static void log_library(void *context, con
     (void)context;
     vsnprintf(message, sizeof message, fmt, args);
     message[strcspn(message, "\n")] = '\0';
-    log_event(LOG_WARN, "libmicrohttpd", LOG_TEXT("detail", message));
+    /* Mostly that a client left: no news to anyone but who looks for it. */
+    log_event(LOG_DEBUG, "libmicrohttpd", LOG_TEXT("detail", message));
 }
 
 static bool start_daemon(struct server *server, const struct server_settings *settings,

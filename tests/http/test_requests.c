@@ -1,0 +1,233 @@
+/* What holds for every resource: methods, request ids, and requests that are refused at the gate. */
+#include <stdio.h>
+#include <string.h>
+
+#include "tests/test.h"
+
+static void a_wrong_method_is_told_the_right_ones(void **state)
+{
+    static const struct {
+        const char *method, *path, *allow;
+    } wrong[] = {
+        {"PATCH",  "/snapshots",            "GET, HEAD, POST, OPTIONS"       },
+        {"POST",   "/snapshots/a",          "GET, HEAD, PUT, DELETE, OPTIONS"},
+        {"PUT",    "/snapshots/a/manifest", "GET, HEAD, OPTIONS"             },
+        {"GET",    "/snapshots/a/validate", "POST, OPTIONS"                  },
+        {"DELETE", "/healthz",              "GET, HEAD, OPTIONS"             },
+        {"BREW",   "/openapi.yaml",         "GET, HEAD, OPTIONS"             },
+    };
+
+    for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
+        auto_answer struct answer refused = {0};
+        auto_answer struct answer told = {0};
+        test_call(*state, &(struct call){.method = wrong[i].method, .path = wrong[i].path},
+                  &refused);
+        assert_problem(&refused, 405, "method_not_allowed");
+        assert_string_equal(answer_header(&refused, "Allow"), wrong[i].allow);
+        test_call(*state, &(struct call){.method = "OPTIONS", .path = wrong[i].path}, &told);
+        assert_int_equal(told.status, 204);
+        assert_string_equal(answer_header(&told, "Allow"), wrong[i].allow);
+    }
+}
+
+static void paths_that_are_none_are_not_found(void **state)
+{
+    static const char *const paths[] = {"/", "/snapshot", "/snapshots/", "//snapshots",
+                                        "/snapshots/a/b", "/snapshots/a/manifest/",
+                                        "/SNAPSHOTS"};
+
+    for (size_t i = 0; i < sizeof paths / sizeof paths[0]; i++) {
+        auto_answer struct answer answer = {0};
+        test_get(*state, paths[i], &answer);
+        assert_problem(&answer, 404, "not_found");
+    }
+}
+
+static void head_tells_what_get_would_send(void **state)
+{
+    static const char *const paths[] = {
+        "/healthz", "/openapi.yaml", "/snapshots", "/snapshots/a",
+        "/snapshots/a/manifest", "/snapshots/a/state/units", "/snapshots/none"};
+    struct test *test = *state;
+    struct path memory = test_memory(test, "m", 4096, 7);
+
+    test_create(test, "a", &memory, 2);
+    for (size_t i = 0; i < sizeof paths / sizeof paths[0]; i++) {
+        auto_answer struct answer get = {0};
+        auto_answer struct answer head = {0};
+        test_get(test, paths[i], &get);
+        test_call(test, &(struct call){.method = "HEAD", .path = paths[i]}, &head);
+        assert_int_equal(head.status, get.status);
+        assert_int_equal(head.body.len, 0);
+        assert_string_equal(answer_header(&head, "Content-Length"),
+                            path_of("%zu", get.body.len).text);
+    }
+}
+
+static void the_contract_and_health_are_served(void **state)
+{
+    auto_answer struct answer health = {0};
+    auto_answer struct answer contract = {0};
+
+    test_get(*state, "/healthz", &health);
+    assert_string_equal(answer_string(&health, "status"), "ok");
+    test_get(*state, "/openapi.yaml", &contract);
+    assert_string_equal(answer_header(&contract, "Content-Type"), "application/yaml");
+    assert_memory_equal(contract.body.data, "openapi: 3.1", 12);
+}
+
+static void a_safe_request_id_is_taken_over_and_another_is_replaced(void **state)
+{
+    static const char *const unsafe[] = {
+        "X-Request-Id: a b", "X-Request-Id: <script>",
+        "X-Request-Id: 01234567890123456789012345678901234567890123456789012345678901234"};
+    auto_answer struct answer safe = {0};
+
+    test_call(*state, &(struct call){.path = "/none", .headers = {"X-Request-Id: job-7.a_B"}},
+              &safe);
+    assert_problem(&safe, 404, "not_found");
+    assert_string_equal(answer_header(&safe, "X-Request-Id"), "job-7.a_B");
+    for (size_t i = 0; i < 3; i++) {
+        auto_answer struct answer answer = {0};
+        test_call(*state, &(struct call){.path = "/none", .headers = {unsafe[i]}}, &answer);
+        assert_problem(&answer, 404, "not_found");
+        assert_null(strstr(unsafe[i], answer_header(&answer, "X-Request-Id")));
+    }
+}
+
+static void requests_are_judged_at_the_gate(void **state)
+{
+    /* The last column: the connection is closed, so that nothing more is taken from it. */
+    static const struct {
+        const char *request, *status;
+    } requests[] = {
+        {"GET /healthz HTTP/1.1\r\n\r\n",                                                      "400"},
+        {"GET /healthz HTTP/1.1\r\nHost: localhost\r\nHost: localhost\r\n\r\n",                "400"},
+        {"POST /snapshots HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2\r\n"
+         "Content-Length: 3\r\n\r\n{}",
+         "400"                                                                                      },
+        {"POST /snapshots HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2\r\n"
+         "Transfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n",
+         "400"                                                                                      },
+        {"POST /snapshots HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n"
+         "Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+         "400"                                                                                      },
+        {"POST /snapshots HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: xchunked\r\n\r\n",
+         "501"                                                                                      },
+    };
+
+    for (size_t i = 0; i < sizeof requests / sizeof requests[0]; i++) {
+        auto_text struct text answer = {0};
+        raw_exchange(*state, requests[i].request, &answer);
+        assert_memory_equal(answer.data, "HTTP/1.1 ", 9);
+        assert_memory_equal(answer.data + 9, requests[i].status, 3);
+        if (strstr(strstr(answer.data, "Date: ") + 1, "Date: ")) /* one answer, not two */
+            fail_msg("%s: %s", requests[i].request, answer.data);
+    }
+}
+
+static void a_name_that_is_not_ours_is_misdirected(void **state)
+{
+    static const char *const ours[] = {"localhost", "LOCALHOST:80", "127.0.0.1:8080", "[::1]:8080",
+                                       "[::1]", "192.0.2.1"};
+    static const char *const others[] = {"example.com", "localhost.example.com", "[::1", "",
+                                         "127.0.0.1.example.com:80", "127.1"};
+
+    for (size_t i = 0; i < 6; i++) {
+        auto_answer struct answer good = {0};
+        auto_answer struct answer bad = {0};
+        test_call(*state,
+                  &(struct call){.path = "/healthz", .headers = {path_of("Host: %s", ours[i]).text}},
+                  &good);
+        assert_int_equal(good.status, 200);
+        if (!*others[i])
+            continue;
+        test_call(*state,
+                  &(struct call){.path = "/healthz",
+                                 .headers = {path_of("Host: %s", others[i]).text}},
+                  &bad);
+        assert_problem(&bad, 421, "misdirected_request");
+    }
+}
+
+static void targets_in_absolute_form_name_their_host(void **state)
+{
+    auto_text struct text ours = {0};
+    auto_text struct text other = {0};
+    auto_text struct text star = {0};
+
+    raw_exchange(*state, "GET http://localhost/healthz HTTP/1.1\r\nHost: localhost\r\n"
+                         "Connection: close\r\n\r\n",
+                 &ours);
+    assert_memory_equal(ours.data, "HTTP/1.1 200 ", 13);
+    raw_exchange(*state, "GET http://example.com/healthz HTTP/1.1\r\nHost: localhost\r\n"
+                         "Connection: close\r\n\r\n",
+                 &other);
+    assert_memory_equal(other.data, "HTTP/1.1 421 ", 13);
+    raw_exchange(*state, "OPTIONS * HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n", &star);
+    assert_memory_equal(star.data, "HTTP/1.1 204 ", 13);
+    assert_non_null(strstr(star.data, "Allow: "));
+}
+
+static void targets_that_do_not_decode_are_bad(void **state)
+{
+    static const char *const paths[] = {"/snapshots/a%", "/snapshots/a%zz", "/snapshots/a%00",
+                                        "/snapshots/a%2fb", "/snapshots/%ff",
+                                        "/snapshots?limit=%"};
+
+    for (size_t i = 0; i < sizeof paths / sizeof paths[0]; i++) {
+        auto_answer struct answer answer = {0};
+        test_get(*state, paths[i], &answer);
+        assert_problem(&answer, 400, "bad_request");
+    }
+}
+
+/* What the library answers by itself is HTML, and said to be so in openapi.yaml. */
+static void a_head_that_is_too_large_is_refused(void **state)
+{
+    auto_text struct text request = {0};
+    auto_text struct text answer = {0};
+
+    text_appends(&request, "GET /healthz HTTP/1.1\r\nHost: localhost\r\nX: ");
+    for (int i = 0; i < 65536; i++)
+        text_appends(&request, "x");
+    text_appends(&request, "\r\n\r\n");
+    raw_exchange(*state, request.data, &answer);
+    if (answer.len > 0) /* it may be cut off before it could read the answer */
+        assert_memory_equal(answer.data, "HTTP/1.1 431 ", 13);
+}
+
+static void requests_may_follow_one_another_without_waiting(void **state)
+{
+    auto_text struct text answer = {0};
+    int answers = 0;
+
+    raw_exchange(*state,
+                 "GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n"
+                 "GET /snapshots HTTP/1.1\r\nHost: localhost\r\n\r\n"
+                 "GET /none HTTP/1.1\r\nHost: localhost\r\n\r\n"
+                 "GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n",
+                 &answer);
+    for (const char *at = answer.data; (at = strstr(at, "HTTP/1.1 ")); at++)
+        answers++;
+    assert_int_equal(answers, 4);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        WITH_SERVER(a_wrong_method_is_told_the_right_ones),
+        WITH_SERVER(paths_that_are_none_are_not_found),
+        WITH_SERVER(head_tells_what_get_would_send),
+        WITH_SERVER(the_contract_and_health_are_served),
+        WITH_SERVER(a_safe_request_id_is_taken_over_and_another_is_replaced),
+        WITH_SERVER(requests_are_judged_at_the_gate),
+        WITH_SERVER(a_name_that_is_not_ours_is_misdirected),
+        WITH_SERVER(targets_in_absolute_form_name_their_host),
+        WITH_SERVER(targets_that_do_not_decode_are_bad),
+        WITH_SERVER(a_head_that_is_too_large_is_refused),
+        WITH_SERVER(requests_may_follow_one_another_without_waiting),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

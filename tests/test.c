@@ -1,0 +1,307 @@
+#include "tests/test.h"
+
+#include <arpa/inet.h>
+#include <curl/curl.h>
+#include <stdio.h>
+#include <strings.h>
+#include <sys/socket.h>
+
+#include "service/file.h"
+
+static void start(struct test *test)
+{
+    static const struct server_settings settings = {
+        .event_threads = 2, .connections_max = 1024, .idle_timeout_s = 60};
+    struct error err;
+    int listening = listen_open("127.0.0.1:0", test->url, &err);
+
+    must(listening >= 0, err.message);
+    test->server = server_start(test->fixture.service, &settings, listening, &err);
+    must(test->server, err.message);
+}
+
+int test_setup(void **state)
+{
+    struct test *test = calloc(1, sizeof *test);
+
+    must(test && curl_global_init(CURL_GLOBAL_ALL) == CURLE_OK, "curl");
+    fixture_make(&test->fixture, NULL);
+    test->fixture.settings.state_max_bytes = (uint64_t)8 << 20;
+    fixture_open(&test->fixture);
+    start(test);
+    *state = test;
+    return 0;
+}
+
+int test_teardown(void **state)
+{
+    struct test *test = *state;
+
+    server_stop(test->server, 30);
+    fixture_remove(&test->fixture);
+    free(test);
+    curl_global_cleanup();
+    return 0;
+}
+
+void test_restart(struct test *test)
+{
+    server_stop(test->server, 30);
+    fixture_reopen(&test->fixture);
+    start(test);
+}
+
+struct path test_memory(struct test *test, const char *name, size_t size, char byte)
+{
+    struct path path = path_of("%s/%s", test->fixture.root.text, name);
+
+    disk_write(path.text, size, byte);
+    return path;
+}
+
+void answer_clear(struct answer *answer)
+{
+    json_decref(answer->json);
+    text_clear(&answer->head);
+    text_clear(&answer->body);
+    *answer = (struct answer){0};
+}
+
+static size_t take(char *data, size_t size, size_t count, void *text)
+{
+    return text_append(text, data, size * count) ? size * count : 0;
+}
+
+/* What is left of a body that is sent piece by piece. */
+struct rest {
+    const char *at;
+    size_t len;
+};
+
+static size_t give(char *buffer, size_t size, size_t count, void *context)
+{
+    struct rest *rest = context;
+    size_t len = rest->len < size * count ? rest->len : size * count;
+
+    if (len > 1000)
+        len = 1000; /* odd pieces: the server must not depend on how they are cut */
+    memcpy(buffer, rest->at, len);
+    rest->at += len;
+    rest->len -= len;
+    return len;
+}
+
+static void add_body(CURL *curl, const struct call *call, struct rest *rest)
+{
+    if (!call->body)
+        return;
+    *rest = (struct rest){call->body, call->body_len ? call->body_len : strlen(call->body)};
+    curl_easy_setopt(curl, CURLOPT_POST, 1L);
+    if (call->chunked) {
+        curl_easy_setopt(curl, CURLOPT_READFUNCTION, give);
+        curl_easy_setopt(curl, CURLOPT_READDATA, rest);
+        return;
+    }
+    curl_easy_setopt(curl, CURLOPT_POSTFIELDSIZE, (long)rest->len);
+    curl_easy_setopt(curl, CURLOPT_POSTFIELDS, rest->at);
+}
+
+static struct curl_slist *list_headers(const struct call *call)
+{
+    struct curl_slist *list = curl_slist_append(NULL, "Expect:");
+
+    for (size_t i = 0; i < 8 && call->headers[i]; i++)
+        list = curl_slist_append(list, call->headers[i]);
+    return call->chunked ? curl_slist_append(list, "Transfer-Encoding: chunked") : list;
+}
+
+static void perform(CURL *curl, const struct call *call, struct answer *out)
+{
+    struct rest rest;
+    struct curl_slist *headers = list_headers(call);
+
+    curl_easy_setopt(curl, CURLOPT_PATH_AS_IS, 1L);
+    curl_easy_setopt(curl, CURLOPT_HTTPHEADER, headers);
+    curl_easy_setopt(curl, CURLOPT_HEADERFUNCTION, take);
+    curl_easy_setopt(curl, CURLOPT_HEADERDATA, &out->head);
+    curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, take);
+    curl_easy_setopt(curl, CURLOPT_WRITEDATA, &out->body);
+    add_body(curl, call, &rest);
+    if (call->method && strcmp(call->method, "HEAD") == 0)
+        curl_easy_setopt(curl, CURLOPT_NOBODY, 1L);
+    else if (call->method)
+        curl_easy_setopt(curl, CURLOPT_CUSTOMREQUEST, call->method);
+    CURLcode code = curl_easy_perform(curl);
+    curl_slist_free_all(headers);
+    if (code != CURLE_OK)
+        fail_msg("%s: %s", call->path, curl_easy_strerror(code));
+    curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &out->status);
+}
+
+void test_call(struct test *test, const struct call *call, struct answer *out)
+{
+    auto_text struct text url = {0};
+    CURL *curl = curl_easy_init();
+
+    must(curl && text_appendf(&url, "%s%s", test->url, call->path), "curl");
+    curl_easy_setopt(curl, CURLOPT_URL, url.data);
+    perform(curl, call, out);
+    curl_easy_cleanup(curl);
+    if (out->body.len > 0)
+        out->json = json_loadb(out->body.data, out->body.len, JSON_ALLOW_NUL, NULL);
+}
+
+void test_send(struct test *test, const char *method, const char *path, struct answer *out,
+               const char *fmt, ...)
+{
+    auto_free char *body = NULL;
+    va_list args;
+
+    va_start(args, fmt);
+    must(vasprintf(&body, fmt, args) >= 0, "memory");
+    va_end(args);
+    test_call(test,
+              &(struct call){.method = method,
+                             .path = path,
+                             .headers = {"Content-Type: application/json"},
+                             .body = body},
+              out);
+}
+
+void test_get(struct test *test, const char *path, struct answer *out)
+{
+    test_call(test, &(struct call){.path = path}, out);
+}
+
+void test_create(struct test *test, const char *id, const struct path *memory, unsigned vp_count)
+{
+    auto_answer struct answer answer = {0};
+
+    test_send(test, "POST", "/snapshots", &answer,
+              "{\"id\":\"%s\",\"memory_file_path\":\"%s\",\"openvmm_version\":\"0.0.0\","
+              "\"vp_count\":%u,\"architecture\":\"x86_64\"}",
+              id, memory->text, vp_count);
+    if (answer.status != 201)
+        fail_msg("%s", text_str(&answer.body));
+}
+
+const char *answer_header(const struct answer *answer, const char *name)
+{
+    static char value[1024];
+    size_t len = strlen(name);
+
+    for (const char *line = text_str(&answer->head); line; line = strstr(line, "\r\n")) {
+        line += strspn(line, "\r\n");
+        if (strncasecmp(line, name, len) == 0 && line[len] == ':') {
+            line += len + 1;
+            line += strspn(line, " ");
+            snprintf(value, sizeof value, "%.*s", (int)strcspn(line, "\r"), line);
+            return value;
+        }
+    }
+    return NULL;
+}
+
+json_t *answer_at(const struct answer *answer, const char *path)
+{
+    json_t *value = answer->json;
+    char name[64];
+
+    for (const char *at = path; value && *at; at += *at == '.') {
+        size_t len = strcspn(at, ".");
+        snprintf(name, sizeof name, "%.*s", (int)len, at);
+        value = json_is_array(value) ? json_array_get(value, strtoul(name, NULL, 10))
+                                     : json_object_get(value, name);
+        at += len;
+    }
+    if (!value)
+        fail_msg("no %s in %s", path, text_str(&answer->body));
+    return value;
+}
+
+const char *answer_string(const struct answer *answer, const char *path)
+{
+    const char *string = json_string_value(answer_at(answer, path));
+
+    if (!string)
+        fail_msg("%s is no string in %s", path, text_str(&answer->body));
+    return string;
+}
+
+void assert_problem(const struct answer *answer, long status, const char *code)
+{
+    char type[64];
+
+    if (answer->status != status)
+        fail_msg("%ld, not %ld: %s", answer->status, status, text_str(&answer->body));
+    assert_string_equal(answer_header(answer, "Content-Type"), "application/problem+json");
+    assert_string_equal(answer_string(answer, "code"), code);
+    snprintf(type, sizeof type, "urn:vmsnapd:problem:%s", code);
+    assert_string_equal(answer_string(answer, "type"), type);
+    assert_int_equal(json_integer_value(answer_at(answer, "status")), status);
+    assert_string_not_equal(answer_string(answer, "title"), "");
+    assert_string_not_equal(answer_string(answer, "detail"), "");
+    assert_string_equal(answer_string(answer, "request_id"),
+                        answer_header(answer, "X-Request-Id"));
+}
+
+void assert_blames(const struct answer *answer, const char *where)
+{
+    json_t *errors = answer_at(answer, "errors");
+    bool is_query = *where == '?';
+
+    for (size_t i = 0; i < json_array_size(errors); i++) {
+        const json_t *error = json_array_get(errors, i);
+        const char *found =
+            json_string_value(json_object_get(error, is_query ? "parameter" : "pointer"));
+        if (found && strcmp(found, where + is_query) == 0)
+            return;
+    }
+    fail_msg("%s is not blamed: %s", where, text_str(&answer->body));
+}
+
+int raw_open(struct test *test)
+{
+    struct sockaddr_in address = {.sin_family = AF_INET};
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    address.sin_port = htons((uint16_t)strtoul(strrchr(test->url, ':') + 1, NULL, 10));
+    must(fd >= 0 && connect(fd, (struct sockaddr *)&address, sizeof address) == 0, "connect");
+    return fd;
+}
+
+void raw_send(int fd, const void *data, size_t len)
+{
+    const char *at = data;
+
+    while (len > 0) {
+        ssize_t sent = send(fd, at, len, MSG_NOSIGNAL);
+        if (sent < 0)
+            return; /* closed already: what came before that is what counts */
+        at += sent;
+        len -= (size_t)sent;
+    }
+}
+
+void raw_sends(int fd, const char *text)
+{
+    raw_send(fd, text, strlen(text));
+}
+
+void raw_drain(int fd, struct text *out)
+{
+    char buffer[4096];
+    ssize_t got;
+
+    while ((got = recv(fd, buffer, sizeof buffer, 0)) > 0)
+        must(text_append(out, buffer, (size_t)got), "memory");
+}
+
+void raw_exchange(struct test *test, const char *request, struct text *out)
+{
+    auto_fd int fd = raw_open(test);
+
+    raw_sends(fd, request);
+    raw_drain(fd, out);
+}
