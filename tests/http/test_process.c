@@ -1,0 +1,254 @@
+/* The program itself: its settings, its end, and what it holds on to. */
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "tests/test.h"
+
+/* The program in a child, and what it says on standard output and error. */
+struct program {
+    pid_t pid;
+    FILE *output;
+};
+
+static void run(struct program *program, const char *const *arguments)
+{
+    int ends[2];
+
+    must(pipe2(ends, O_CLOEXEC) == 0, "pipe");
+    program->pid = fork();
+    must(program->pid >= 0, "fork");
+    if (program->pid == 0) {
+        dup2(ends[1], STDOUT_FILENO);
+        dup2(ends[1], STDERR_FILENO);
+        execv(BINARY_DIR "/vmsnapd", (char *const *)arguments);
+        _exit(127);
+    }
+    close(ends[1]);
+    program->output = fdopen(ends[0], "r");
+}
+
+/* Reads lines until one holds `text`, or to the end for NULL. */
+static void read_until(struct program *program, const char *text, char *line, size_t size)
+{
+    while (fgets(line, (int)size, program->output))
+        if (text && strstr(line, text))
+            return;
+    if (text)
+        fail_msg("it ended without \"%s\"", text);
+}
+
+static int finish(struct program *program)
+{
+    char rest[1024];
+    int status;
+
+    read_until(program, NULL, rest, sizeof rest);
+    fclose(program->output);
+    must(waitpid(program->pid, &status, 0) == program->pid, "waitpid");
+    return WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status);
+}
+
+/* Starts a service on the fixture's directories; the test's URL is then that of the program. */
+static void serve(struct test *test, struct program *program, const char *listen)
+{
+    const char *const arguments[] = {"vmsnapd", "--store", test->fixture.store.text,
+                                     "--memory-root", test->fixture.root.text,
+                                     "--listen", listen, NULL};
+    char line[1024];
+
+    run(program, arguments);
+    read_until(program, "listening address=", line, sizeof line);
+    snprintf(test->url, sizeof test->url, "%s", strstr(line, "address=") + strlen("address="));
+    test->url[strcspn(test->url, "\n")] = '\0';
+}
+
+static int setup(void **state)
+{
+    struct test *test = calloc(1, sizeof *test);
+
+    must(test, "memory");
+    fixture_make(&test->fixture, NULL);
+    *state = test;
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    struct test *test = *state;
+
+    fixture_remove(&test->fixture);
+    free(test);
+    return 0;
+}
+
+#define WITH_PROGRAM(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+/* A create of which the last byte is yet to come. */
+static int send_most_of_a_create(struct test *test, const struct path *memory)
+{
+    auto_text struct text body = {0};
+    auto_text struct text request = {0};
+    int fd = raw_open(test);
+
+    text_appendf(&body, "{\"id\":\"a\",\"memory_file_path\":\"%s\"," REQUIRED_MEMBERS "}", memory->text);
+    text_appendf(&request,
+                 "POST /snapshots HTTP/1.1\r\nHost: localhost\r\n" JSON_BODY
+                 "\r\nContent-Length: %zu\r\nExpect: 100-continue\r\n\r\n",
+                 body.len);
+    raw_sends(fd, request.data);
+    char answer[25];
+    must(recv(fd, answer, sizeof answer, MSG_WAITALL) == sizeof answer, "100 Continue");
+    raw_send(fd, body.data, body.len - 1);
+    return fd;
+}
+
+static void a_running_request_is_finished_before_the_end(void **state)
+{
+    static const int signals[] = {SIGTERM, SIGINT};
+    struct test *test = *state;
+    struct path memory = test_memory(test, "m", 4096, 7);
+
+    for (size_t i = 0; i < 2; i++) {
+        struct program program;
+        auto_text struct text answer = {0};
+        char line[256];
+        serve(test, &program, "127.0.0.1:0");
+        auto_fd int fd = send_most_of_a_create(test, &memory);
+        kill(program.pid, signals[i]);
+        read_until(&program, "stopping", line, sizeof line);
+        raw_sends(fd, "}");
+        raw_drain(fd, &answer);
+        assert_memory_equal(answer.data, i == 0 ? "HTTP/1.1 201 " : "HTTP/1.1 200 ", 13);
+        assert_int_equal(finish(&program), 0);
+    }
+}
+
+static void it_listens_on_a_unix_socket_and_takes_over_a_stale_one(void **state)
+{
+    struct test *test = *state;
+    struct path path = path_of("%s/socket", test->fixture.home.text);
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+
+    memcpy(address.sun_path, path.text, strlen(path.text) + 1);
+    for (int i = 0; i < 2; i++) {
+        struct program program;
+        auto_text struct text answer = {0};
+        serve(test, &program, path_of("unix:%s", path.text).text);
+        auto_fd int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+        assert_int_equal(connect(fd, (struct sockaddr *)&address, sizeof address), 0);
+        raw_sends(fd, "GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
+        raw_drain(fd, &answer);
+        assert_memory_equal(answer.data, "HTTP/1.1 200 ", 13);
+        kill(program.pid, SIGKILL); /* leaves its socket behind */
+        assert_int_equal(finish(&program), -SIGKILL);
+    }
+}
+
+static void assert_says(int expected, const char *text, const char *const *arguments)
+{
+    struct program program;
+    auto_text struct text output = {0};
+    char line[1024];
+
+    run(&program, arguments);
+    while (fgets(line, sizeof line, program.output))
+        text_appends(&output, line);
+    assert_int_equal(finish(&program), expected);
+    if (!strstr(text_str(&output), text))
+        fail_msg("\"%s\" is not in \"%s\"", text, text_str(&output));
+}
+
+#define SAYS(expected, text, ...) \
+    assert_says(expected, text, (const char *const[]){"vmsnapd", __VA_ARGS__, NULL})
+
+static void a_start_that_cannot_be_says_what_to_do(void **state)
+{
+    struct test *test = *state;
+    const char *store = test->fixture.store.text;
+
+    SAYS(0, "vmsnapd 0.", "--version");
+    SAYS(0, "--memory-root DIR", "--help");
+    SAYS(1, "see vmsnapd --help", "--colour");
+    SAYS(1, "--no-auth", "--listen", "0.0.0.0:0", "--store", store);
+    SAYS(1, "--no-auth", "--listen", "[::]:0", "--store", store);
+    SAYS(1, "127.0.0.1:8080", "--listen", "everywhere", "--store", store);
+    SAYS(1, "make the directory", "--memory-root", "/nowhere/at/all", "--store", store);
+    SAYS(1, "must be absolute", "--store", "here");
+    SAYS(1, "Not a directory", "--store", "/dev/null/x");
+    SAYS(1, "--capture", "--capture", "steal", "--store", store);
+}
+
+static void a_second_process_on_a_store_is_told_who_has_it(void **state)
+{
+    struct test *test = *state;
+    struct program program;
+
+    serve(test, &program, "127.0.0.1:0");
+    SAYS(1, path_of("pid %d on ", (int)program.pid).text, "--store", test->fixture.store.text,
+         "--lock-wait", "0", "--listen", "127.0.0.1:0");
+    kill(program.pid, SIGTERM);
+    assert_int_equal(finish(&program), 0);
+}
+
+static long resident_kib(pid_t pid)
+{
+    FILE *file = fopen(path_of("/proc/%d/statm", (int)pid).text, "r");
+    long pages;
+
+    must(file && fscanf(file, "%*d %ld", &pages) == 1 && fclose(file) == 0, "statm");
+    return pages * (sysconf(_SC_PAGESIZE) / 1024);
+}
+
+#define PIPELINED 100
+
+static void get_many(struct test *test, int rounds)
+{
+    auto_text struct text request = {0};
+
+    for (int i = 0; i < PIPELINED; i++)
+        text_appendf(&request, "GET /snapshots/a%s HTTP/1.1\r\nHost: localhost\r\n%s\r\n",
+                     i % 4 ? "/manifest" : "", i == PIPELINED - 1 ? "Connection: close\r\n" : "");
+    for (int i = 0; i < rounds; i++) {
+        auto_text struct text answer = {0};
+        raw_exchange(test, request.data, &answer);
+        assert_true(answer.len > (size_t)PIPELINED * 100);
+    }
+}
+
+static void many_requests_leave_no_descriptor_and_no_memory_behind(void **state)
+{
+    struct test *test = *state;
+    struct path memory = test_memory(test, "m", 4096, 7);
+    struct program program;
+
+    serve(test, &program, "127.0.0.1:0");
+    struct path descriptors = path_of("/proc/%d/fd", (int)program.pid);
+    size_t before = disk_count(descriptors.text);
+    test_create(test, "a", &memory, 2);
+    get_many(test, 20); /* caches and heaps have found their size */
+    long resident = resident_kib(program.pid);
+    get_many(test, 200);
+    assert_in_range(resident_kib(program.pid), 1, resident + 1024);
+    assert_in_range(disk_count(descriptors.text), 1, before + 1); /* one connection may linger */
+    kill(program.pid, SIGTERM);
+    assert_int_equal(finish(&program), 0);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        WITH_PROGRAM(a_running_request_is_finished_before_the_end),
+        WITH_PROGRAM(it_listens_on_a_unix_socket_and_takes_over_a_stale_one),
+        WITH_PROGRAM(a_start_that_cannot_be_says_what_to_do),
+        WITH_PROGRAM(a_second_process_on_a_store_is_told_who_has_it),
+        WITH_PROGRAM(many_requests_leave_no_descriptor_and_no_memory_behind),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
