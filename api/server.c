@@ -271,19 +271,19 @@ static struct MHD_Response *make_response(struct exchange *exchange)
     void *data = (void *)answer->data;
     struct MHD_Response *response;
 
-    if (answer->file >= 0 && answer->data_len > 0)
+    if (answer->data_len == 0)
+        return MHD_create_response_from_buffer(0, "", MHD_RESPMEM_PERSISTENT);
+    if (answer->file >= 0)
         return make_file_response(exchange);
     if (answer->cached) {
-        const struct cached *cached = TAKE(answer->cached);
         response = MHD_create_response_from_buffer_with_free_callback_cls(
-            answer->data_len, data ? data : "", release_cached, (void *)cached);
-        if (!response)
-            cached_release(cached);
+            answer->data_len, data, release_cached, (void *)answer->cached);
+        if (response)
+            answer->cached = NULL;
         return response;
     }
     if (!answer->text.data)
-        return MHD_create_response_from_buffer(answer->data_len, data ? data : "",
-                                               MHD_RESPMEM_PERSISTENT);
+        return MHD_create_response_from_buffer(answer->data_len, data, MHD_RESPMEM_PERSISTENT);
     response = MHD_create_response_from_buffer(answer->data_len, data, MHD_RESPMEM_MUST_FREE);
     if (response)
         answer->text = (struct text){0};
