@@ -105,8 +105,9 @@ static void a_manifest_in_memory_notices_every_change_on_disk(void **state)
     test_create(test, "a", &memory, 2);
     for (int i = 0; i < 3; i++)
         assert_int_equal(vp_count(test), 2);
-    assert_non_null(cache_find(test->fixture.service->cache, "a")); /* it is in memory */
-    cached_release(cache_find(test->fixture.service->cache, "a"));
+    const struct cached *cached = cache_find(test->fixture.service->cache, "a");
+    assert_non_null(cached); /* it is in memory */
+    cached_release(cached);
     overwrite(&manifest);
     assert_int_equal(vp_count(test), 9);
     test_send(test, "PUT", "/snapshots/a", &put,
