@@ -54,6 +54,8 @@ static bool fail_to_link(const struct capture_job *job, struct error *err)
                     job->memory->path);
         err->code = ERR_TOO_MANY_LINKS;
         return false;
+    case ENOENT: /* open, but without a name */
+        return error_field(err, FIELD, "%s was removed while it was captured", job->memory->path);
     case EPERM:
     case EACCES:
         return source_refused(job->memory, FIELD, "make a hard link to", err);
@@ -90,7 +92,7 @@ static bool capture_reflink(const struct capture_job *job, struct error *err)
 
     if (fd < 0)
         return false;
-    if (ioctl(fd, FICLONE, job->memory->fd) == 0)
+    if (TEMP_FAILURE_RETRY(ioctl(fd, FICLONE, job->memory->fd)) == 0)
         return finish(job, fd, err);
     int errnum = errno;
     unlinkat(stage_dir(job->stage), MEMORY_FILE, 0); /* copying may be tried next */

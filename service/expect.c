@@ -80,20 +80,18 @@ static void check_number(enum expect_field field, uint64_t expected, uint64_t ac
 static void check_memory(const struct manifest *manifest, const struct expect_files *files,
                          struct verdict *out)
 {
-    if (files->has_memory && files->memory_size_bytes == manifest->memory_size_bytes)
+    if (!files->memory_error && files->memory_size_bytes == manifest->memory_size_bytes)
         return;
     struct mismatch *mismatch =
         add_numbers(out, EXPECT_MEMORY, manifest->memory_size_bytes, files->memory_size_bytes);
-    mismatch->has_actual = files->has_memory;
-    if (files->has_memory)
+    mismatch->has_actual = !files->memory_error;
+    if (files->memory_error)
+        text_appends(&mismatch->message, files->memory_error);
+    else
         text_appendf(&mismatch->message,
                      "memory.bin size (%" PRIu64 " bytes) doesn't match manifest (%" PRIu64
                      " bytes)",
                      files->memory_size_bytes, manifest->memory_size_bytes);
-    else
-        text_appendf(&mismatch->message,
-                     "failed to open file `%s`: No such file or directory (os error 2)",
-                     files->memory_path);
 }
 
 /* A unit name, to be found by binary search. */

@@ -7,9 +7,8 @@
 
 /* What is known of the files beside the manifest. */
 struct expect_files {
-    const char *memory_path; /* of memory.bin, for messages */
-    bool has_memory;         /* memory.bin is there */
     uint64_t memory_size_bytes;
+    const char *memory_error;        /* why memory.bin cannot be opened; NULL if it can */
     const struct state_units *units; /* NULL if not asked for, or undecodable */
     const char *state_error;         /* why state.bin cannot be decoded; NULL if it can */
 };

@@ -73,8 +73,8 @@ int file_open(int dir, const char *name, struct stat *stat, struct error *err)
     return TAKE_FD(fd);
 }
 
-/* Reads to the end, which may have moved since the size was asked. */
-static bool read_rest(int fd, const char *name, size_t max, struct text *out, struct error *err)
+/* To the end, which may have moved since the size was asked. */
+bool file_read_rest(int fd, const char *name, size_t max, struct text *out, struct error *err)
 {
     for (;;) {
         if (!text_reserve(out, 4096))
@@ -97,7 +97,7 @@ bool file_read(int dir, const char *name, size_t max, struct text *out, struct s
     auto_fd int fd = file_open(dir, name, stat, err);
 
     text_clear(out);
-    return fd >= 0 && read_rest(fd, name, max, out, err);
+    return fd >= 0 && file_read_rest(fd, name, max, out, err);
 }
 
 bool file_read_at(int fd, uint64_t offset, void *buffer, size_t len, struct error *err)

@@ -25,7 +25,7 @@ struct reading {
     const char *id;
     int dir;
     bool has_manifest;
-    struct stat manifest;
+    int manifest; /* kept open: while it is, no other file can get its inode's number */
     char manifest_sha256[DIGEST_HEX_SIZE];
 };
 
@@ -60,8 +60,9 @@ static bool read_manifest(struct reading *reading, struct snapshot *out, struct 
     auto_text struct text bytes = {.max = MANIFEST_MAX + 65536};
     struct error why;
 
-    reading->has_manifest =
-        file_read(reading->dir, MANIFEST_FILE, MANIFEST_MAX, &bytes, &reading->manifest, &why);
+    reading->manifest = file_open(reading->dir, MANIFEST_FILE, NULL, &why);
+    reading->has_manifest = reading->manifest >= 0
+        && file_read_rest(reading->manifest, MANIFEST_FILE, MANIFEST_MAX, &bytes, &why);
     if (!reading->has_manifest)
         return judge(out, &why, err);
     out->has_manifest = manifest_decode(bytes.data, bytes.len, &out->manifest, &why);
@@ -185,12 +186,14 @@ static bool read_all(struct reading *reading, enum load_live live, struct snapsh
  * this is still the directory of that id. */
 static bool is_consistent(const struct reading *reading)
 {
+    struct stat read;
     struct stat now;
 
     if (!reading->has_manifest)
         return store_is_current(reading->store, reading->id, reading->dir);
-    return fstatat(reading->dir, MANIFEST_FILE, &now, AT_SYMLINK_NOFOLLOW) == 0
-        && now.st_ino == reading->manifest.st_ino;
+    return fstat(reading->manifest, &read) == 0
+        && fstatat(reading->dir, MANIFEST_FILE, &now, AT_SYMLINK_NOFOLLOW) == 0
+        && now.st_ino == read.st_ino && now.st_dev == read.st_dev;
 }
 
 bool load_snapshot(const struct store *store, const char *id, enum load_live live,
@@ -198,22 +201,24 @@ bool load_snapshot(const struct store *store, const char *id, enum load_live liv
 {
     for (;;) {
         auto_fd int dir = store_open_snapshot(store, id, err);
-        struct reading reading = {.store = store, .id = id, .dir = dir};
+        struct reading reading = {.store = store, .id = id, .dir = dir, .manifest = -1};
         if (dir < 0)
             return false;
-        if (!read_all(&reading, live, out, err)) {
-            snapshot_clear(out);
-            return false;
-        }
-        if (is_consistent(&reading))
+        bool done = read_all(&reading, live, out, err);
+        bool consistent = is_consistent(&reading);
+        close_p(&reading.manifest);
+        if (done && consistent)
             return true;
-        snapshot_clear(out); /* another snapshot has taken its place: read that one */
+        snapshot_clear(out);
+        if (!done)
+            return false;
+        /* Another snapshot has taken its place: read that one. */
     }
 }
 
-bool load_check_own(int dir, const char *id, struct error *err)
+/* What a directory holds and we may not remove, by name. */
+static bool list_foreign(int dir, const char *id, struct text *names, struct error *err)
 {
-    auto_text struct text names = {.max = 512};
     struct stat home;
     struct stat stat;
     auto_dir DIR *list = store_list(dir, err);
@@ -223,11 +228,23 @@ bool load_check_own(int dir, const char *id, struct error *err)
     if (fstat(dir, &home) != 0)
         return error_errno(err, "cannot inspect snapshot %s", id);
     for (const char *name; (name = store_next(list));) {
-        if (store_owns_name(name) && fstatat(dir, name, &stat, AT_SYMLINK_NOFOLLOW) == 0
-            && !S_ISDIR(stat.st_mode) && stat.st_dev == home.st_dev)
-            continue;
-        text_appendf(&names, "%s%s", names.len ? ", " : "", name);
+        if (fstatat(dir, name, &stat, AT_SYMLINK_NOFOLLOW) != 0) {
+            if (errno == ENOENT)
+                continue;
+            return error_errno(err, "cannot inspect %s in snapshot %s", name, id);
+        }
+        if (!store_owns_name(name) || S_ISDIR(stat.st_mode) || stat.st_dev != home.st_dev)
+            text_appendf(names, "%s%s", names->len ? ", " : "", name);
     }
+    return errno == 0 || error_errno(err, "cannot list snapshot %s", id);
+}
+
+bool load_check_own(int dir, const char *id, struct error *err)
+{
+    auto_text struct text names = {.max = 512};
+
+    if (!list_foreign(dir, id, &names, err))
+        return false;
     if (names.len == 0 && !names.failed)
         return true;
     return error_set(err, ERR_FOREIGN_FILES,

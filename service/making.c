@@ -190,7 +190,7 @@ static bool capture(struct making *making, struct error *err)
             return error_errno(err, "cannot flush %s", making->memory->path);
         return true;
     }
-    return capture_memory(making_stage(making), making->memory, *how, making->memory_path, how,
+    return capture_memory(making_stage(making), making->memory, *how, making->snapshot.path, how,
                           err);
 }
 

@@ -246,6 +246,8 @@ static bool list_ids(const struct service *service, const char *after, struct st
     for (const char *id; (id = store_next(list));)
         if (id_is_valid(id) && strcmp(id, after) > 0 && !add_string(ids, &room, id))
             return error_memory(err);
+    if (errno != 0)
+        return error_errno(err, "cannot list the snapshots");
     if (ids->count > 0)
         qsort(ids->items, ids->count, sizeof *ids->items, compare_strings);
     return true;
@@ -267,6 +269,29 @@ static size_t weigh(const struct snapshot *snapshot)
     return bytes;
 }
 
+/* A directory that may not be read must not hide the others. */
+static bool describe_unreadable(const struct service *service, const char *id,
+                                struct snapshot *out, struct error *err)
+{
+    *out = (struct snapshot){
+        .id = strdup(id),
+        .path = store_path_of(service->store, id, NULL),
+        .status = SNAPSHOT_DAMAGED,
+        .problem = strdup(err->message),
+    };
+    if (out->id && out->path && out->problem)
+        return true;
+    snapshot_clear(out);
+    return error_memory(err);
+}
+
+static bool load_listed(struct service *service, const char *id, enum load_live live,
+                        struct snapshot *out, struct error *err)
+{
+    return snapshot_get(service, id, live, out, err)
+        || (err->code == ERR_PERMISSION && describe_unreadable(service, id, out, err));
+}
+
 static bool load_list(struct service *service, const struct strings *ids, size_t limit,
                       enum load_live live, struct snapshot_list *list, struct error *err)
 {
@@ -274,7 +299,7 @@ static bool load_list(struct service *service, const struct strings *ids, size_t
     size_t i = 0;
 
     for (; i < ids->count && list->count < limit && bytes < LIST_BYTES_MAX; i++) {
-        if (snapshot_get(service, ids->items[i], live, &list->items[list->count], err))
+        if (load_listed(service, ids->items[i], live, &list->items[list->count], err))
             bytes += weigh(&list->items[list->count++]);
         else if (err->code != ERR_NOT_FOUND) /* removed meanwhile, or not a directory */
             return false;
@@ -325,17 +350,18 @@ bool snapshot_units(struct service *service, const char *id, struct state_units 
     return fd >= 0 && state_decode(read_piece, &fd, (uint64_t)stat.st_size, out, err);
 }
 
+/* As OpenVMM opens it: through a symbolic link, too. False, with errno, if that cannot succeed. */
 static bool find_memory(const struct service *service, const char *id, struct expect_files *files)
 {
     char name[ID_MAX + 1 + sizeof MEMORY_FILE];
     struct stat memory;
 
     snprintf(name, sizeof name, "%s/" MEMORY_FILE, id);
-    if (fstatat(service->store->snapshots, name, &memory, 0) != 0 || !S_ISREG(memory.st_mode))
+    if (fstatat(service->store->snapshots, name, &memory, 0) != 0)
         return false;
-    files->has_memory = true;
     files->memory_size_bytes = (uint64_t)memory.st_size;
-    return true;
+    errno = EISDIR;
+    return !S_ISDIR(memory.st_mode);
 }
 
 bool snapshot_validate_cached(struct service *service, const char *id,
@@ -351,23 +377,39 @@ bool snapshot_validate_cached(struct service *service, const char *id,
     return cached && expect_check(&cached->manifest, &files, expectation, out, &err);
 }
 
-/* Why a restore could not use state.bin, in OpenVMM's words; nothing is added if it could. */
+/* That a file of the snapshot cannot be opened, in OpenVMM's words. */
+static bool tell_unopened(const struct service *service, const char *id, const char *file,
+                          int errnum, struct text *why, struct error *err)
+{
+    auto_free char *path = store_path_of(service->store, id, file);
+
+    return (path
+            && text_appendf(why, "failed to open file `%s`: %s (os error %d)", path,
+                            strerrordesc_np(errnum), errnum))
+        || error_memory(err);
+}
+
+static bool judge_memory(const struct service *service, const char *id, struct expect_files *files,
+                         struct text *why, struct error *err)
+{
+    bool judged = find_memory(service, id, files)
+        || tell_unopened(service, id, MEMORY_FILE, errno, why, err);
+
+    files->memory_error = why->data;
+    return judged;
+}
+
+/* Why a restore could not use state.bin; nothing is added if it could. */
 static bool judge_state(struct service *service, const char *id, struct state_units *units,
                         struct text *why, struct error *err)
 {
     struct error undecodable;
-    auto_free char *path = store_path_of(service->store, id, STATE_FILE);
 
-    if (!path)
-        return error_memory(err);
     if (snapshot_units(service, id, units, &undecodable))
         return true;
     if (undecodable.code == ERR_NOT_FOUND)
-        return text_appendf(why,
-                            "failed to read state.bin: failed to open file `%s`: No such file or "
-                            "directory (os error 2)",
-                            path)
-            || error_memory(err);
+        return (text_appends(why, "failed to read state.bin: ") || error_memory(err))
+            && tell_unopened(service, id, STATE_FILE, ENOENT, why, err);
     if (undecodable.code == ERR_DAMAGED)
         return text_appends(why, undecodable.message) || error_memory(err);
     *err = undecodable;
@@ -378,16 +420,15 @@ static bool validate(struct service *service, const char *id, const struct cache
                      const struct expectation *expectation, struct verdict *out, struct error *err)
 {
     auto_state_units struct state_units units = {0};
-    auto_text struct text why = {0};
-    auto_free char *memory_path = store_path_of(service->store, id, MEMORY_FILE);
-    struct expect_files files = {.memory_path = memory_path, .units = &units};
+    auto_text struct text memory_error = {0};
+    auto_text struct text state_error = {0};
+    struct expect_files files = {.units = &units};
 
-    if (!memory_path)
-        return error_memory(err);
-    find_memory(service, id, &files);
-    if (expectation->has_state_units && !judge_state(service, id, &units, &why, err))
+    if (!judge_memory(service, id, &files, &memory_error, err)
+        || (expectation->has_state_units
+            && !judge_state(service, id, &units, &state_error, err)))
         return false;
-    files.state_error = why.data;
+    files.state_error = state_error.data;
     return expect_check(&cached->manifest, &files, expectation, out, err);
 }
 

@@ -73,7 +73,8 @@ static inline void snapshot_list_clear_p(struct snapshot_list *list)
 #define auto_snapshot_list AUTO(snapshot_list_clear)
 
 /* At most `limit` snapshots, fewer if they are very large, in the order of their ids (by bytes),
- * from the first after `after`, which is "" for the beginning. The caller clears `out`. */
+ * from the first after `after`, which is "" for the beginning. One whose directory may not be read
+ * is listed as damaged. The caller clears `out`. */
 bool snapshot_list(struct service *service, const char *after, size_t limit, enum load_live live,
                    struct snapshot_list *out, struct error *err);
 

@@ -120,6 +120,14 @@ bool stage_write(const struct stage *stage, const char *name, const void *data, 
         && file_flush(fd, name, err);
 }
 
+static bool refuse_rename(const char *id, struct error *err)
+{
+    return error_set(err, ERR_PERMISSION,
+                     "uid %u may not change the directory of snapshot %s: run vmsnapd as its owner, "
+                     "or grant it CAP_DAC_OVERRIDE and CAP_FOWNER",
+                     (unsigned)geteuid(), id);
+}
+
 static bool rename_failed(const char *id, struct error *err)
 {
     switch (errno) {
@@ -130,10 +138,7 @@ static bool rename_failed(const char *id, struct error *err)
         return error_set(err, ERR_NOT_FOUND, "there is no snapshot %s", id);
     case EACCES:
     case EPERM:
-        return error_set(err, ERR_PERMISSION,
-                         "uid %u cannot rename the directory of snapshot %s: run vmsnapd as its "
-                         "owner, or grant it CAP_DAC_OVERRIDE and CAP_FOWNER",
-                         (unsigned)geteuid(), id);
+        return refuse_rename(id, err);
     default:
         return error_errno(err, "cannot move snapshot %s", id);
     }
@@ -181,12 +186,16 @@ bool stage_retire(const struct store *store, const char *id, struct error *err)
     char name[ID_NEW_SIZE];
 
     id_new(name);
-    if (renameat2(store->snapshots, id, store->trash, name, RENAME_NOREPLACE) != 0)
+    if (renameat2(store->snapshots, id, store->staging, name, RENAME_NOREPLACE) != 0)
         return rename_failed(id, err);
-    if (file_flush(store->snapshots, "the directory of snapshots", err))
-        return true;
-    renameat2(store->trash, name, store->snapshots, id, RENAME_NOREPLACE);
-    return false;
+    if (!file_flush(store->snapshots, "the directory of snapshots", err)) {
+        renameat2(store->staging, name, store->snapshots, id, RENAME_NOREPLACE);
+        return false;
+    }
+    /* Not before: the trash is emptied at any time. */
+    if (renameat2(store->staging, name, store->trash, name, RENAME_NOREPLACE) != 0)
+        remove_tree(store->staging, name);
+    return true;
 }
 
 /* The files that join a directory, the manifest last: it is what makes a snapshot of them. */
@@ -194,7 +203,9 @@ static const char *const joining[] = {STATE_FILE, RECORD_FILE, MANIFEST_FILE};
 #define JOINING_COUNT (sizeof joining / sizeof joining[0])
 
 struct join {
+    const char *id;
     int stage, aside, target;     /* directories: the new files, the old ones, the snapshot */
+    bool replace;                 /* a manifest that is there may go */
     size_t moved_aside, moved_in; /* bits by position in `joining` */
 };
 
@@ -203,21 +214,33 @@ static bool move(int from, int to, const char *name)
     return renameat2(from, name, to, name, RENAME_NOREPLACE) == 0;
 }
 
+static bool move_failed(const struct join *join, const char *name, struct error *err)
+{
+    switch (errno) {
+    case EEXIST:
+        return error_set(err, ERR_EXISTS, "another process is writing %s into snapshot %s", name,
+                         join->id);
+    case EACCES:
+    case EPERM:
+        return refuse_rename(join->id, err);
+    default:
+        return error_errno(err, "cannot put %s into snapshot %s", name, join->id);
+    }
+}
+
 static bool move_aside(struct join *join, size_t i, struct error *err)
 {
     if (move(join->target, join->aside, joining[i]))
         join->moved_aside |= (size_t)1 << i;
     else if (errno != ENOENT)
-        return error_errno(err, "cannot replace %s", joining[i]);
+        return move_failed(join, joining[i], err);
     return true;
 }
 
 static bool move_in(struct join *join, size_t i, struct error *err)
 {
     if (!move(join->stage, join->target, joining[i]))
-        return errno == EEXIST
-            ? error_set(err, ERR_EXISTS, "another process is writing %s there", joining[i])
-            : error_errno(err, "cannot put %s in its place", joining[i]);
+        return move_failed(join, joining[i], err);
     join->moved_in |= (size_t)1 << i;
     return true;
 }
@@ -231,7 +254,7 @@ static bool exchange_files(struct join *join, struct error *err)
 {
     const size_t manifest = JOINING_COUNT - 1;
 
-    if (!move_aside(join, manifest, err) || !flush_target(join, err))
+    if (join->replace && (!move_aside(join, manifest, err) || !flush_target(join, err)))
         return false;
     for (size_t i = 0; i < manifest; i++)
         if (!move_aside(join, i, err) || !move_in(join, i, err))
@@ -259,7 +282,11 @@ bool stage_join(struct stage *stage, const char *id, bool replace, struct error 
         return false;
     if (!replace && faccessat(target, MANIFEST_FILE, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
         return error_set(err, ERR_EXISTS, "there is a snapshot %s already", id);
-    struct join join = {.stage = stage->dir, .aside = aside->dir, .target = target};
+    struct join join = {.id = id,
+                        .stage = stage->dir,
+                        .aside = aside->dir,
+                        .target = target,
+                        .replace = replace};
     if (exchange_files(&join, err))
         return true;
     undo_exchange(&join);

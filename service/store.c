@@ -216,8 +216,10 @@ int store_open_snapshot(const struct store *store, const char *id, struct error 
     if (errno == ENOENT || errno == ENOTDIR || errno == ELOOP)
         error_set(err, ERR_NOT_FOUND, "there is no snapshot %s", id);
     else if (errno == EACCES || errno == EPERM)
-        error_set(err, ERR_PERMISSION, "the directory of snapshot %s may not be read by uid %u", id,
-                  (unsigned)geteuid());
+        error_set(err, ERR_PERMISSION,
+                  "uid %u may not read the directory of snapshot %s: run vmsnapd as its owner, or "
+                  "grant it CAP_DAC_OVERRIDE",
+                  (unsigned)geteuid(), id);
     else
         error_errno(err, "cannot open snapshot %s", id);
     return -1;
@@ -259,6 +261,7 @@ const char *store_next(DIR *list)
 {
     struct dirent *entry;
 
+    errno = 0;
     do
         entry = readdir(list); /* NOLINT(concurrency-mt-unsafe): a list is one thread's */
     while (entry && (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0));

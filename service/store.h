@@ -44,7 +44,8 @@ char *store_path_of(const struct store *store, const char *id, const char *file)
 /* Reads what stands at `dir` afresh, from its beginning; the caller closes it. NULL with ERR_IO. */
 DIR *store_list(int dir, struct error *err);
 
-/* The next name in it but "." and ".."; NULL at its end. Good until the next call. */
+/* The next name in it but "." and "..", good until the next call; NULL at its end, or where it
+ * cannot be read: errno is 0 only at the end. */
 const char *store_next(DIR *list);
 
 static inline void closedir_p(DIR **dir)

@@ -1,0 +1,246 @@
+#!/usr/bin/env bash
+# Speed and size, each as a ratio against a peer in the same run, interleaved, median of five:
+#   run.sh BUILD_DIR [--quick]
+# Works in a directory of its own beneath $BENCH_DIR (or the build directory), which must be on a disk.
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+build=$(realpath "$1")
+requests=1000000
+[ "${2:-}" != --quick ] || requests=100000
+readonly rounds=5 seconds=4
+
+for tool in nginx wrk curl; do
+    command -v $tool >/dev/null || { echo "bench needs $tool: ./dev bench installs it" >&2; exit 1; }
+done
+home=$(mktemp -d "${BENCH_DIR:-$build}/bench.XXXXXX")
+trap 'stop_all; rm -rf "$home"' EXIT
+free=$(df --output=avail -B1G "$home" | tail -n 1)
+[ "$free" -ge 16 ] || { echo "bench needs 16 GiB free in $home, and there are $free" >&2; exit 1; }
+
+mkdir "$home/vm" "$home/www"
+pids=()
+results=()
+ok=0
+
+stop_all() {
+    [ ${#pids[@]} -eq 0 ] || kill "${pids[@]}" 2>/dev/null || true
+    wait 2>/dev/null || true
+    pids=()
+}
+
+# serve: starts a service on an empty store; sets url, port and server.
+serve() {
+    rm -rf "$home/store"
+    "$build/vmsnapd" --store "$home/store" --memory-root "$home/vm" --listen 127.0.0.1:0 2>"$home/log" &
+    server=$!
+    pids+=("$server")
+    until grep -q listening "$home/log"; do kill -0 "$server"; sleep 0.01; done
+    url=$(sed -n 's/.*address=//p' "$home/log")
+    port=${url##*:}
+}
+
+finish() {
+    kill "$server"
+    wait "$server" || true
+    pids=()
+}
+
+create() { # ID FILE CAPTURE
+    curl -sf -o "$home/answer" "$url/snapshots" -H 'Content-Type: application/json' -d '{"id": "'"$1"'",
+        "memory_file_path": "'"$home/vm/$2"'", "capture": "'"$3"'", "openvmm_version": "0.0.0",
+        "vp_count": 2, "architecture": "x86_64"}'
+}
+
+median() { sort -g | sed -n "$(((rounds + 1) / 2))p"; }
+
+# judge NAME OURS PEER RATIO TARGET: a ratio that is at most the target, or with ">" at least.
+judge() {
+    local name=$1 ours=$2 peer=$3 ratio=$4 target=$5 verdict
+    verdict=$(awk -v r="$ratio" -v t="${target#[<>]}" -v s="${target:0:1}" \
+        'BEGIN { print (s == ">" ? r >= t : r <= t) ? "ok" : "MISSED" }')
+    [ "$verdict" = ok ] || ok=1
+    results+=("$(printf '%-44s %14s %14s %7s %8s  %s' "$name" "$ours" "$peer" "$ratio" "$target" "$verdict")")
+}
+
+divide() { awk -v a="$1" -v b="$2" 'BEGIN { printf "%.3f", a / b }'; }
+
+# cpu PID...: seconds of CPU time they have used, in all threads.
+cpu() {
+    local pid
+    for pid in "$@"; do sed 's/.*) //' "/proc/$pid/stat"; done \
+        | awk -v hz="$(getconf CLK_TCK)" '{ t += $12 + $13 } END { print t / hz }'
+}
+
+# load URL SCRIPT PID...: microseconds of CPU time a request.
+load() {
+    local target=$1 script=$2 before after count
+    shift 2
+    before=$(cpu "$@")
+    count=$(wrk -t2 -c64 -d"$seconds" ${script:+-s "$script"} "$target" | awk '/requests in/ { print $1 }')
+    after=$(cpu "$@")
+    awk -v s="$after" -v f="$before" -v n="$count" 'BEGIN { printf "%.3f\n", (s - f) * 1e6 / n }'
+}
+
+bench_requests() {
+    local nginx_pids=() i
+    serve
+    truncate -s 8M "$home/vm/small.bin"
+    create bench small.bin link
+    sleep 0.2 # a manifest is kept in memory once it is 100 ms old
+    curl -sf "$url/snapshots/bench/manifest" >"$home/www/manifest.json"
+    cat >"$home/nginx.conf" <<EOF
+worker_processes 2;
+pid $home/nginx.pid;
+error_log $home/nginx.log;
+events { worker_connections 1024; }
+http {
+    access_log off;
+    sendfile on;
+    open_file_cache max=1000 inactive=600s;
+    keepalive_requests 1000000000;
+    types { application/json json; }
+    server { listen 127.0.0.1:$((port + 1)); root $home/www; }
+}
+EOF
+    nginx -p "$home" -c "$home/nginx.conf" -g 'daemon off;' &
+    pids+=($!)
+    until curl -sf -o "$home/answer" "http://127.0.0.1:$((port + 1))/manifest.json"; do sleep 0.05; done
+    mapfile -t nginx_pids < <(pgrep -P "${pids[-1]}")
+    cat >"$home/validate.lua" <<'EOF'
+wrk.method = "POST"
+wrk.headers["Content-Type"] = "application/json"
+wrk.body = '{"architecture":"x86_64","memory_size_bytes":8388608,"vp_count":2,"page_size":4096}'
+EOF
+    for ((i = 0; i < rounds; i++)); do
+        load "http://127.0.0.1:$((port + 1))/manifest.json" '' "${nginx_pids[@]}" >>"$home/nginx.us"
+        load "$url/snapshots/bench/manifest" '' "$server" >>"$home/get.us"
+        load "$url/snapshots/bench/validate" "$home/validate.lua" "$server" >>"$home/validate.us"
+    done
+    echo "CPU us/request: nginx, GET manifest, POST validate"
+    paste "$home"/{nginx,get,validate}.us
+    local nginx get validate
+    nginx=$(median <"$home/nginx.us") get=$(median <"$home/get.us") validate=$(median <"$home/validate.us")
+    judge 'GET manifest, CPU a request : nginx' "$get us" "$nginx us" "$(divide "$get" "$nginx")" '<0.85'
+    judge 'POST validate, CPU a request : GET' "$validate us" "$get us" "$(divide "$validate" "$get")" '<1.5'
+    stop_all
+}
+
+bench_creates() {
+    local i count=3000
+    head -c 1M /dev/urandom >"$home/vm/link.bin"
+    for ((i = 0; i < rounds; i++)); do
+        rm -rf "$home/loop"
+        mkdir "$home/loop"
+        sync
+        "$build/tests/bench/creates" loop "$home/loop" "$home/vm/link.bin" $count >>"$home/loop.rate"
+        rm -rf "$home/loop"
+        sync
+        serve
+        "$build/tests/bench/creates" http "$port" "$home/vm/link.bin" $count >>"$home/http.rate"
+        finish
+    done
+    echo "creates/s: bare loop, service"
+    paste "$home"/{loop,http}.rate
+    local bare ours
+    bare=$(median <"$home/loop.rate") ours=$(median <"$home/http.rate")
+    judge 'durable creates by link, 32 at a time : loop' "$ours/s" "$bare/s" "$(divide "$ours" "$bare")" '>0.8'
+}
+
+# timed COMMAND...: seconds it takes.
+timed() {
+    local from=$EPOCHREALTIME
+    "$@" >&2
+    awk -v a="$from" -v b="$EPOCHREALTIME" 'BEGIN { printf "%.3f\n", b - a }'
+}
+
+# shellcheck disable=SC2317 # called by timed
+copy_flushed() { cp "$@" "$home/vm/cp.bin" && sync "$home/vm/cp.bin"; }
+
+# An independent start for each: nothing dirty, no other copy on disk, the source in the page cache.
+settle() {
+    rm -f "$home/vm/cp.bin"
+    sync
+    cat "$1" >/dev/null
+}
+
+bench_copy() { # NAME FILE CP_OPTION...
+    local name=$1 file=$home/vm/$2 i
+    shift 2
+    serve
+    for ((i = 0; i < rounds; i++)); do
+        settle "$file"
+        timed cp "$@" "$file" "$home/vm/cp.bin" >>"$home/$name.cp"
+        settle "$file"
+        timed copy_flushed "$@" "$file" >>"$home/$name.cpsync"
+        settle "$file"
+        timed create "c$i" "${file##*/}" copy >>"$home/$name.ours"
+        curl -sf -X DELETE "$url/snapshots/c$i"
+        until [ -z "$(ls "$home/store/.vmsnapd/trash")" ]; do sleep 0.05; done
+    done
+    finish
+    rm -f "$home/vm/cp.bin"
+    echo "$name copy, s: cp, cp and sync, service (which flushes)"
+    paste "$home/$name".{cp,cpsync,ours}
+    local cp flushed ours
+    cp=$(median <"$home/$name.cp") flushed=$(median <"$home/$name.cpsync") ours=$(median <"$home/$name.ours")
+    judge "copy, $name : cp + sync" "$ours s" "$flushed s" "$(divide "$ours" "$flushed")" '<1.0'
+    judge "copy, $name : cp alone, unflushed" "$ours s" "$cp s" "$(divide "$ours" "$cp")" '<1.0'
+}
+
+bench_copies() {
+    "$build/tests/bench/scatter" "$home/vm/sparse.bin" $((8 << 30)) $((300 << 20))
+    bench_copy sparse sparse.bin --sparse=always --reflink=never
+    rm "$home/vm/sparse.bin"
+    "$build/tests/bench/scatter" "$home/vm/dense.bin" $((2 << 30)) $((2 << 30))
+    bench_copy dense dense.bin --reflink=never
+    rm "$home/vm/dense.bin"
+}
+
+resident() { awk '/VmRSS/ { print $2 }' "/proc/$server/status"; }
+
+first_answer() {
+    local from=$EPOCHREALTIME
+    rm -rf "$home/store"
+    "$build/vmsnapd" --store "$home/store" --memory-root "$home/vm" --listen "127.0.0.1:$port" 2>/dev/null &
+    server=$!
+    pids+=("$server")
+    until { exec 3<>"/dev/tcp/127.0.0.1/$port"; } 2>/dev/null; do :; done
+    printf 'GET /healthz HTTP/1.0\r\n\r\n' >&3
+    IFS= read -r _ <&3
+    awk -v a="$from" -v b="$EPOCHREALTIME" 'BEGIN { printf "%.1f\n", (b - a) * 1000 }'
+    exec 3>&-
+}
+
+bench_size() {
+    local i start warm after count=0
+    serve
+    start=$(resident)
+    create bench small.bin link
+    sleep 0.2
+    wrk -t2 -c64 -d1 "$url/snapshots/bench/manifest" >/dev/null
+    warm=$(resident)
+    while [ "$count" -lt "$requests" ]; do
+        count=$((count + $(wrk -t2 -c64 -d5 "$url/snapshots/bench/manifest" | awk '/requests in/ { print $1 }')))
+    done
+    after=$(resident)
+    echo "resident KiB: at start $start, after the first second of load $warm, after $count requests $after"
+    judge 'resident after start : 8 MiB' "$start KiB" '8192 KiB' "$(divide "$start" 8192)" '<1.0'
+    judge "resident after $count requests : before" "$after KiB" "$warm KiB" "$(divide "$after" "$warm")" '<1.02'
+    finish
+    for ((i = 0; i < rounds; i++)); do
+        first_answer >>"$home/first.ms"
+        finish
+    done
+    echo "start to first answer, ms: $(paste -sd' ' "$home/first.ms")"
+    local first
+    first=$(median <"$home/first.ms")
+    judge 'start to first answer : 50 ms' "$first ms" '50 ms' "$(divide "$first" 50)" '<1.0'
+}
+
+bench_requests
+bench_creates
+bench_copies
+bench_size
+printf '\n%-44s %14s %14s %7s %8s\n' what ours peer ratio target
+printf '%s\n' "${results[@]}"
+exit $ok

@@ -1,0 +1,90 @@
+#include "service/claims.h"
+
+#include <string.h>
+
+#include "tests/check.h"
+
+static int set_up(void **state)
+{
+    struct claims *claims = malloc(sizeof *claims);
+
+    assert_non_null(claims);
+    claims_open(claims);
+    *state = claims;
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    claims_close(*state);
+    free(*state);
+    return 0;
+}
+
+static void a_second_writer_of_an_id_is_told_that_it_is_busy(void **state)
+{
+    struct error err = {0};
+    auto_claim struct claim first;
+    struct claim second;
+
+    assert_succeeds(claim_take(*state, "s", &first, &err));
+    assert_fails(claim_take(*state, "s", &second, &err), ERR_BUSY);
+    assert_non_null(strstr(err.message, "snapshot s"));
+    claim_release(&second); /* it holds nothing */
+    assert_fails(claim_take(*state, "s", &second, &err), ERR_BUSY);
+}
+
+static void other_ids_have_writers_of_their_own(void **state)
+{
+    struct error err = {0};
+    auto_claim struct claim first;
+    auto_claim struct claim second;
+
+    assert_succeeds(claim_take(*state, "s", &first, &err));
+    assert_succeeds(claim_take(*state, "S", &second, &err));
+}
+
+/* Whichever of three goes first, in the middle or last. */
+static void a_released_id_can_be_taken_again_and_the_others_stay(void **state)
+{
+    static const char *const ids[] = {"a", "b", "c"};
+    struct error err = {0};
+
+    for (size_t gone = 0; gone < 3; gone++) {
+        auto_claim struct claim a;
+        auto_claim struct claim b;
+        auto_claim struct claim c;
+        auto_claim struct claim again = {0};
+        struct claim *const claims[] = {&a, &b, &c};
+        struct claim refused;
+        for (size_t i = 0; i < 3; i++)
+            assert_succeeds(claim_take(*state, ids[i], claims[i], &err));
+        claim_release(claims[gone]);
+        assert_succeeds(claim_take(*state, ids[gone], &again, &err));
+        for (size_t i = 0; i < 3; i++)
+            assert_fails(claim_take(*state, ids[i], &refused, &err), ERR_BUSY);
+    }
+}
+
+static void a_claim_ends_with_its_scope(void **state)
+{
+    struct error err = {0};
+
+    for (int i = 0; i < 2; i++) {
+        auto_claim struct claim claim;
+        assert_succeeds(claim_take(*state, "s", &claim, &err));
+    }
+}
+
+int main(void)
+{
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+    const struct CMUnitTest tests[] = {
+        TEST(a_second_writer_of_an_id_is_told_that_it_is_busy),
+        TEST(other_ids_have_writers_of_their_own),
+        TEST(a_released_id_can_be_taken_again_and_the_others_stay),
+        TEST(a_claim_ends_with_its_scope),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
