@@ -1,0 +1,155 @@
+#!/usr/bin/python3
+"""Tables of the code against the documents they imply: contract.py PROGRAM
+
+Routes, query parameters and error codes against openapi.yaml, every example there against its schema,
+and every setting against README.md. Prints what differs; needs Debian's python3-yaml and
+python3-jsonschema."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import jsonschema
+import yaml
+
+ROOT = Path(__file__).resolve().parents[2]
+METHODS = ("get", "post", "put", "patch", "delete")
+
+api = yaml.safe_load((ROOT / "openapi.yaml").read_text())
+failures = []
+passed = 0
+
+
+def check(what, good, detail=""):
+    global passed
+    passed += bool(good)
+    if not good:
+        failures.append(f"{what}: {detail}")
+
+
+def same(what, code, document):
+    check(what, code == document,
+          f"only in the code: {sorted(code - document)}; only in the document: {sorted(document - code)}")
+
+
+def resolve(node):
+    while isinstance(node, dict) and "$ref" in node:
+        target = api
+        for step in node["$ref"].removeprefix("#/").split("/"):
+            target = target[step.replace("~1", "/").replace("~0", "~")]
+        node = target
+    return node
+
+
+def operations():
+    for path, item in api["paths"].items():
+        for method in METHODS:
+            if method in item:
+                yield method, path, item[method], item.get("parameters", [])
+
+
+def check_routes():
+    rows = re.findall(r'\{(GET|POST|PUT|PATCH|DELETE),\s+"([^"]+)",\s+[\w]+,\s+[\w]+,\s+"(\w+)",'
+                      r'\s+\w+,\s+\w+,\s+"([^"]*)"', (ROOT / "api/routes.c").read_text())
+    check("routes.c can be read", len(rows) >= 11, f"{len(rows)} rows")
+    code, document = set(), set()
+    for method, path, operation, query in rows:
+        code |= {(method.lower(), path, operation)}
+        code |= {(operation, "query", name) for name in query.split()}
+    for method, path, operation, shared in operations():
+        name = operation["operationId"]
+        document |= {(method, path, name)}
+        for parameter in map(resolve, shared + operation.get("parameters", [])):
+            if parameter["in"] == "query":
+                document |= {(name, "query", parameter["name"])}
+    same("routes and query parameters", code, document)
+
+
+def check_codes():
+    code = set(re.findall(r'X\(ERR_\w+, "(\w+)"\)', (ROOT / "base/error.h").read_text())) - {"none"}
+    schemas = api["components"]["schemas"]
+    same("problem codes", code, set(resolve(schemas["Problem"]["properties"]["code"])["enum"]))
+    shown = set()
+    for node in walk(api):
+        if isinstance(node, dict) and isinstance(node.get("code"), str) and "detail" in node:
+            shown.add(node["code"])
+    same("problem codes shown in an example", code, shown)
+
+
+def walk(node):
+    yield node
+    for child in node.values() if isinstance(node, dict) else node if isinstance(node, list) else ():
+        yield from walk(child)
+
+
+def check_fields():
+    """Members of requests are those of the tables in codec/."""
+    def members(name):
+        schema = resolve(api["components"]["schemas"][name])
+        return set(schema["properties"])
+
+    def rows(file, struct):
+        text = (ROOT / "codec" / file).read_text()
+        return (set(re.findall(r"FIELD\(%s, (\w+)," % struct, text))
+                | set(re.findall(r'FIELD_AS\("(\w+)", %s,' % struct, text))
+                | set(re.findall(r'\{\.name = "(\w+)"', text)))
+
+    same("members of a creation", rows("creation.c", "creation"), members("CreationRequest"))
+    same("members of expectations", rows("expectation.c", "expectation"), members("Expectations"))
+    same("members of a manifest", rows("manifest_json.c", "manifest"), members("Manifest"))
+
+
+def check_example(what, schema, value):
+    validator = jsonschema.Draft202012Validator({**schema, "components": api["components"]})
+    errors = [f"{list(error.path)} {error.message}" for error in validator.iter_errors(value)]
+    check(what, not errors, "; ".join(errors)[:600])
+
+
+def examples(content):
+    if "example" in content:
+        yield "example", content["example"]
+    for name, example in content.get("examples", {}).items():
+        yield name, resolve(example)["value"]
+
+
+def check_contents(what, contents):
+    for kind, content in contents.items():
+        if "json" not in kind:
+            continue
+        shown = list(examples(content))
+        check(f"{what} has an example", shown, "none")
+        for name, value in shown:
+            check_example(f"{what} {name}", content["schema"], value)
+
+
+def check_examples():
+    for method, path, operation, _ in operations():
+        what = f"{method} {path}"
+        check_contents(f"{what} request", resolve(operation.get("requestBody", {})).get("content", {}))
+        for status, answer in operation["responses"].items():
+            answer = resolve(answer)
+            check_contents(f"{what} {status}", answer.get("content", {}))
+            check(f"{what} {status} has X-Request-Id", "X-Request-Id" in answer.get("headers", {}))
+
+
+def check_settings(program):
+    shown = subprocess.run([program, "--help"], capture_output=True, text=True, check=True).stdout
+    help_rows = {(" ".join(m.group(1).split()), m.group(2) or "") for m in
+                 re.finditer(r"^  (--\S+(?: [A-Z]+)?)  +[^\n]*?(?:\[([^\]]*)\])?$", shown, re.M)}
+    readme_rows = {(m.group(1), m.group(2) or "") for m in
+                   re.finditer(r"^\| `(--[^`]+)` \| (?:`([^`]*)`)? ?\|", (ROOT / "README.md").read_text(), re.M)}
+    check("--help can be read", len(help_rows) >= 10, shown)
+    same("settings and their defaults", help_rows, readme_rows)
+    lines = shown.splitlines()
+    check("--help fits a screen", len(lines) <= 24 and max(map(len, lines)) <= 80, f"{len(lines)} lines")
+
+
+check_routes()
+check_codes()
+check_fields()
+check_examples()
+check_settings(sys.argv[1])
+print(*failures, sep="\n")
+print(f"{passed} passed, {len(failures)} failed")
+sys.exit(bool(failures))
