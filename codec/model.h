@@ -103,16 +103,26 @@ struct record {
     char state_sha256[SHA256_HEX_SIZE]; /* of state.bin as published */
 };
 
-enum snapshot_status { SNAPSHOT_READY, SNAPSHOT_INCOMPLETE, SNAPSHOT_DAMAGED, SNAPSHOT__COUNT };
+enum snapshot_status {
+    SNAPSHOT_READY,
+    SNAPSHOT_INCOMPLETE,
+    SNAPSHOT_DAMAGED,
+    SNAPSHOT__COUNT
+};
 
 /* Whether a process can write to memory.bin at this moment. */
-enum writer { WRITER_NONE, WRITER_PRESENT, WRITER_UNKNOWN, WRITER__COUNT };
+enum writer {
+    WRITER_NONE,
+    WRITER_PRESENT,
+    WRITER_UNKNOWN,
+    WRITER__COUNT
+};
 
 /* What moves by itself, answered only when asked for. */
 struct live {
     uint64_t allocated_bytes; /* of memory.bin, on disk */
     uint64_t link_count;
-    bool shared; /* link_count above 1, or extents shared by reflink */
+    bool shared;     /* link_count above 1, or extents shared by reflink */
     bool has_writer; /* lists do not probe */
     enum writer writer;
 };

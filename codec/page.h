@@ -1,8 +1,8 @@
 /* A page of a list, and the opaque cursor that finds the next. */
 #pragma once
 
-#include "codec/model.h"
 #include "base/error.h"
+#include "codec/model.h"
 
 #define PAGE_LIMIT_DEFAULT 100
 #define PAGE_LIMIT_MAX     1000
