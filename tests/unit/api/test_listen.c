@@ -1,4 +1,4 @@
-#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -22,13 +22,12 @@ static void port_0_is_told_as_what_it_became(void **state)
 {
     char bound[LISTEN_ADDRESS_SIZE];
     struct error err;
-    unsigned port = 0;
 
     (void)state;
     int fd = listen_open("127.0.0.1:0", bound, &err);
     assert_true(fd >= 0);
-    assert_int_equal(sscanf(bound, "http://127.0.0.1:%u", &port), 1);
-    assert_int_not_equal(port, 0);
+    assert_memory_equal(bound, "http://127.0.0.1:", 17);
+    assert_int_not_equal(strtoul(bound + 17, NULL, 10), 0);
     close(fd);
 }
 
