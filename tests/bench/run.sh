@@ -31,11 +31,12 @@ stop_all() {
 
 # serve: starts a service on an empty store; sets url, port and server.
 serve() {
+    rm -f "$home/log" # what a predecessor said is no news
     rm -rf "$home/store"
     "$build/vmsnapd" --store "$home/store" --memory-root "$home/vm" --listen 127.0.0.1:0 2>"$home/log" &
     server=$!
     pids+=("$server")
-    until grep -q listening "$home/log"; do kill -0 "$server"; sleep 0.01; done
+    until grep -qs listening "$home/log"; do kill -0 "$server"; sleep 0.01; done
     url=$(sed -n 's/.*address=//p' "$home/log")
     port=${url##*:}
 }
