@@ -14,11 +14,14 @@
 #include "service/cache.h"
 #include "service/file.h"
 
-/* Per connection: holds the request's head, and is the piece in which bodies come. */
-#define CONNECTION_MEMORY ((size_t)32 << 10)
+/* Per connection: holds the request's head. The library zeroes it for every request. */
+#define CONNECTION_MEMORY ((size_t)16 << 10)
 
 /* What is read from a file at a time, by a lane, and handed to the socket from memory. */
 #define FILE_PIECE ((size_t)256 << 10)
+
+/* How much of an upload is gathered before a lane stores it. */
+#define BODY_PIECE ((size_t)256 << 10)
 
 #define SPARES_MAX 128
 
@@ -51,8 +54,7 @@ struct exchange {
     enum { HEAD_EXPECTED,
            BODY_EXPECTED,
            ANSWER_READY } phase;
-    void *piece; /* of a body, on its way to disk; owned */
-    size_t piece_len;
+    struct text piece; /* of a body, to be stored */
     struct response response;
     struct request request;
 };
@@ -91,7 +93,7 @@ static void end_exchange(struct exchange *exchange)
         request->upload = NULL;
     request_clear(request);
     response_clear(&exchange->response);
-    free(exchange->piece);
+    text_clear(&exchange->piece);
     pthread_mutex_lock(&server->mutex);
     if (--server->running == 0)
         pthread_cond_broadcast(&server->done);
@@ -121,7 +123,7 @@ static void *note_target(void *context, const char *target, struct MHD_Connectio
     exchange->watched = watched;
     reaper_limit(watched, PATIENCE_MS);
     exchange->phase = HEAD_EXPECTED;
-    exchange->piece = NULL;
+    exchange->piece = (struct text){0};
     response_init(&exchange->response);
     if (request_init(&exchange->request, server->service, &server->http, target))
         return exchange;
@@ -364,10 +366,21 @@ static void store_piece(void *context)
 {
     struct exchange *exchange = context;
 
-    dispatch_upload(&exchange->request, exchange->piece, exchange->piece_len);
-    free(TAKE(exchange->piece));
+    dispatch_upload(&exchange->request, exchange->piece.data, exchange->piece.len);
+    exchange->piece.len = 0;
     reaper_resume_body(exchange->watched);
     resume(exchange);
+}
+
+/* The connection is suspended until the piece is stored. */
+static void detach_piece(struct exchange *exchange)
+{
+    reaper_allow(exchange->watched, 0);
+    if (detach(exchange, LANE_PUBLISH, store_piece, exchange))
+        return;
+    exchange->piece.len = 0;
+    error_set(&exchange->request.body_error, ERR_OVERLOADED,
+              "too many requests are waiting for a disk; try again in a moment");
 }
 
 /* The library hands on the next chunk of a body even where the last one suspended the connection:
@@ -389,15 +402,10 @@ static enum MHD_Result receive(struct exchange *exchange, const char *data, size
         return MHD_NO;
     reaper_credit(exchange->watched, *len, exchange->server->body_rate_min);
     if (request->upload && request->body_error.code == ERR_NONE) {
-        exchange->piece = malloc(*len);
-        if (!exchange->piece)
+        if (!text_append(&exchange->piece, data, *len))
             return MHD_NO;
-        memcpy(exchange->piece, data, *len);
-        exchange->piece_len = *len;
-        reaper_allow(exchange->watched, 0);
-        if (!detach(exchange, LANE_PUBLISH, store_piece, exchange))
-            error_set(&request->body_error, ERR_OVERLOADED,
-                      "too many requests are waiting for a disk; try again in a moment");
+        if (exchange->piece.len >= BODY_PIECE)
+            detach_piece(exchange);
     }
     *len = 0;
     return MHD_YES;
@@ -415,6 +423,10 @@ static enum MHD_Result finish(struct exchange *exchange)
 {
     struct request *request = &exchange->request;
 
+    if (exchange->piece.len > 0) { /* the last of an upload: we are called again when it is stored */
+        detach_piece(exchange);
+        return MHD_YES;
+    }
     reaper_allow(exchange->watched, 0);
     if (dispatch_finish(request, &exchange->response))
         return send_answer(exchange);
