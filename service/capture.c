@@ -79,11 +79,10 @@ static bool capture_link(const struct capture_job *job, struct error *err)
 /* A file of our own: it belongs to whom the source belongs to, so that OpenVMM can open it. */
 static bool finish(const struct capture_job *job, int fd, struct error *err)
 {
-    if (!stage_give(fd, MEMORY_FILE, &job->memory->stat, err))
-        return false;
-    if (fchmod(fd, job->memory->stat.st_mode & 07777) != 0)
+    /* While it is ours still: afterwards it would take CAP_FOWNER. */
+    if (fchmod(fd, job->memory->stat.st_mode & 0777) != 0)
         return error_errno(err, "cannot set the mode of " MEMORY_FILE);
-    return file_flush(fd, MEMORY_FILE, err);
+    return stage_give(fd, MEMORY_FILE, &job->memory->stat, err) && file_flush(fd, MEMORY_FILE, err);
 }
 
 static bool capture_reflink(const struct capture_job *job, struct error *err)

@@ -73,10 +73,10 @@ bool draft_finish(struct draft *draft, struct error *err)
 
 bool draft_settle(const struct draft *draft, const struct stat *owner, struct error *err)
 {
-    if (!stage_give(draft->state, STATE_FILE, owner, err))
-        return false;
-    if (fchmod(draft->state, owner->st_mode & 07777) != 0)
+    /* While it is ours still: afterwards it would take CAP_FOWNER. */
+    if (fchmod(draft->state, owner->st_mode & 0777) != 0)
         return error_errno(err, "cannot set the mode of " STATE_FILE);
-    return file_flush(draft->state, STATE_FILE, err)
+    return stage_give(draft->state, STATE_FILE, owner, err)
+        && file_flush(draft->state, STATE_FILE, err)
         && stage_give(stage_dir(draft->stage), "the snapshot's directory", owner, err);
 }

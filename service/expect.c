@@ -162,8 +162,8 @@ static bool warn_unsaved(const struct name *names, size_t count, struct verdict 
         if (names[i].seen)
             continue;
         struct text *warning = &out->warnings[out->warning_count++];
-        text_append(warning, names[i].text->data, names[i].text->len);
-        if (!text_appends(warning, " has no saved state: it starts at its power-on defaults"))
+        if (!text_append(warning, names[i].text->data, names[i].text->len)
+            || !text_appends(warning, " has no saved state: it starts at its power-on defaults"))
             return error_memory(err);
     }
     return true;

@@ -30,7 +30,8 @@ int file_open(int dir, const char *name, struct stat *stat, struct error *err);
 bool file_read(int dir, const char *name, size_t max, struct text *out, struct stat *stat,
                struct error *err);
 
-/* Appends what is left to read of an open file. ERR_DAMAGED if `out` gets larger than `max`, ERR_IO. */
+/* Appends what is left to read of an open file. ERR_DAMAGED if `out` becomes larger than `max`,
+ * ERR_IO. */
 bool file_read_rest(int fd, const char *name, size_t max, struct text *out, struct error *err);
 
 /* Just `len` bytes at `offset`; ERR_IO also if the file ends before. */

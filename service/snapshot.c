@@ -116,8 +116,8 @@ static bool check_removable(int dir, const char *id, const struct guard *guard, 
 
     if (!load_check_own(dir, id, err))
         return false;
-    if (guard->force || fstatat(dir, MEMORY_FILE, &memory, AT_SYMLINK_NOFOLLOW) != 0 || memory.st_nlink > 1
-        || writer_check_memory(dir) != WRITER_PRESENT)
+    if (guard->force || fstatat(dir, MEMORY_FILE, &memory, AT_SYMLINK_NOFOLLOW) != 0
+        || memory.st_nlink > 1 || writer_check_memory(dir) != WRITER_PRESENT)
         return true;
     return error_set(err, ERR_IN_USE,
                      "a process has the memory of snapshot %s open for writing, and this is its "

@@ -32,10 +32,10 @@ static inline void made_clear_p(struct made *made)
 }
 #define auto_made AUTO(made_clear)
 
-/* Creates the snapshot that `creation` describes. `uploaded` is NULL, or a draft, still the caller's,
- * that holds the state that came with the request. OUTCOME_REPEATED says that this very request was
- * carried out before, and nothing was done. The caller clears `out`. On failure nothing is left
- * behind. Errors, with the member at fault in `field`:
+/* Creates the snapshot that `creation` describes. `uploaded` is NULL, or a draft, still the
+ * caller's, that holds the state that came with the request. OUTCOME_REPEATED says that this very
+ * request was carried out before, and nothing was done. The caller clears `out`. On failure nothing
+ * is left behind. Errors, with the member at fault in `field`:
  * - ERR_EXISTS if the id is taken by another request's snapshot, ERR_BUSY if it is being written;
  * - ERR_INVALID, ERR_FORBIDDEN, ERR_PERMISSION as source_open() and capture_memory(); ERR_INVALID
  *   also if memory_size_bytes is not the file's length;

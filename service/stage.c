@@ -123,8 +123,8 @@ bool stage_write(const struct stage *stage, const char *name, const void *data, 
 static bool refuse_rename(const char *id, struct error *err)
 {
     return error_set(err, ERR_PERMISSION,
-                     "uid %u may not change the directory of snapshot %s: run vmsnapd as its owner, "
-                     "or grant it CAP_DAC_OVERRIDE and CAP_FOWNER",
+                     "uid %u may not change the directory of snapshot %s: run vmsnapd as its "
+                     "owner, or grant it CAP_DAC_OVERRIDE and CAP_FOWNER",
                      (unsigned)geteuid(), id);
 }
 

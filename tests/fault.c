@@ -17,11 +17,9 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
-#include <jansson.h>
-
 /* State of the process, as what it stands in for is: the calls have no room for a handle. */
 static struct {
-    struct fault fault;
+    struct fault_plan fault;
     pthread_t thread;
     atomic_bool armed;
     atomic_uint calls;
@@ -30,7 +28,9 @@ static struct {
 
 static _Thread_local bool dies_after;
 
-enum strike { STRIKE_NONE, STRIKE_FAIL, STRIKE_SHORTEN };
+enum strike { STRIKE_NONE,
+              STRIKE_FAIL,
+              STRIKE_SHORTEN };
 
 static void die(void)
 {
@@ -84,9 +84,8 @@ static void leave(void)
         die();
 }
 
-void fault_arm(const struct fault *fault)
+void fault_arm(const struct fault_plan *fault)
 {
-    json_set_alloc_funcs(malloc, free);
     plan.fault = *fault;
     plan.thread = pthread_self();
     atomic_store(&plan.calls, 0);
@@ -102,11 +101,11 @@ struct fault_seen fault_disarm(void)
 
 void fault_arm_error(const char *only, unsigned nth, int errnum)
 {
-    fault_arm(&(struct fault){.kinds = FAULT_ANY,
-                              .only = only,
-                              .effect = FAULT_ERROR,
-                              .nth = nth,
-                              .errnum = errnum});
+    fault_arm(&(struct fault_plan){.kinds = FAULT_ANY,
+                                   .only = only,
+                                   .effect = FAULT_ERROR,
+                                   .nth = nth,
+                                   .errnum = errnum});
 }
 
 /* clang-format off */

@@ -1,4 +1,5 @@
-/* Makes a chosen call of the code under test fail, come back short, kill the process, or run a hook.
+/* Makes a chosen call of the code under test fail, come back short, kill the process, or run a
+ * hook.
  *
  * The calls are caught by the linker (--wrap), so only those made from our own objects count, not
  * those that libraries make inside. Calls are numbered from 1 in the order they are made. */
@@ -9,7 +10,7 @@
 enum fault_kind {
     FAULT_DISK = 1,   /* calls that change what is on disk, or flush it */
     FAULT_LOOK = 2,   /* calls that only look: open, read, stat, lock */
-    FAULT_MEMORY = 4, /* allocations, those of jansson included */
+    FAULT_MEMORY = 4, /* our own allocations; jansson 2.14's parser does not survive failed ones */
     FAULT_ANY = FAULT_DISK | FAULT_LOOK | FAULT_MEMORY,
 };
 
@@ -23,7 +24,7 @@ enum fault_effect {
                         * with an `errnum`, fails */
 };
 
-struct fault {
+struct fault_plan {
     unsigned kinds;   /* of enum fault_kind, added up */
     const char *only; /* the one function that counts; NULL for all of those kinds */
     enum fault_effect effect;
@@ -40,7 +41,7 @@ struct fault_seen {
 };
 
 /* One fault at a time in a process. */
-void fault_arm(const struct fault *fault);
+void fault_arm(const struct fault_plan *fault);
 struct fault_seen fault_disarm(void);
 
 /* The nth call of that function fails. */

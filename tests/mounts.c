@@ -16,8 +16,6 @@
 
 #define IMAGE_SIZE ((off_t)512 << 20) /* sparse; mkfs.xfs wants 300 MiB */
 
-extern char **environ;
-
 static bool skip(const char *what)
 {
     fprintf(stderr, "SKIPPED: no %s on this machine (%s)\n", what, strerrordesc_np(errno));
@@ -55,8 +53,9 @@ bool mounts_image(const char *type, const char *at)
 {
     struct path image = path_of("%s.img", at);
     struct path program = path_of("/sbin/mkfs.%s", type);
+    struct path mount_point = path_of("%s", at);
     char *const make[] = {program.text, "-q", image.text, NULL};
-    char *const mount_it[] = {"mount", "-o", "loop", image.text, (char *)(uintptr_t)at, NULL};
+    char *const mount_it[] = {"mount", "-o", "loop", image.text, mount_point.text, NULL};
 
     disk_make_dir(at);
     bool mounted = make_image(image.text) && run(make) && run(mount_it);

@@ -52,8 +52,8 @@ void must(bool ok, const char *what);
 void disk_write(const char *path, size_t size, char byte);
 bool disk_holds(const char *path, size_t size, char byte);
 void disk_make_dir(const char *path);
-void disk_remove(const char *path); /* with all that is in it; nothing there is fine */
-size_t disk_count(const char *path); /* entries of a directory */
+void disk_remove(const char *path);      /* with all that is in it; nothing there is fine */
+size_t disk_count(const char *path);     /* entries of a directory */
 struct stat disk_stat(const char *path); /* of a link itself */
 
 /* Appends a line for everything beneath `path`, in order: name, type, mode, owner, and of files

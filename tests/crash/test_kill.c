@@ -14,7 +14,10 @@
 
 /* Each id is at a version: 0 is none, and version v has v VPs, v pages of memory (but in place)
  * and v bytes of state. */
-enum { BY_LINK, BY_COPY, IN_PLACE, IDS };
+enum { BY_LINK,
+       BY_COPY,
+       IN_PLACE,
+       IDS };
 static const char *const ids[IDS] = {"link", "copy", "place"};
 
 struct step {
@@ -38,7 +41,7 @@ static const struct step steps[] = {
 
 struct run {
     struct fixture fixture;
-    struct fault fault;
+    struct fault_plan fault;
     int done[2]; /* a pipe: one byte for each step that was acknowledged */
 };
 
@@ -145,7 +148,7 @@ static void assert_whole(struct run *run, size_t id, const struct snapshot *foun
     struct path state = path_of("%s/" STATE_FILE, found->path);
 
     assert_true(found->has_record);
-    assert_int_equal(atoi(found->record.labels.items[0].value), version);
+    assert_int_equal(strtoul(found->record.labels.items[0].value, NULL, 10), version);
     assert_int_equal(found->manifest.memory_size_bytes, memory_size(id, version));
     assert_true(disk_holds(memory.text, memory_size(id, version), memory_byte(id, version)));
     assert_true(disk_holds(state.text, version, 's'));
@@ -215,7 +218,8 @@ static size_t count_acknowledged(const struct run *run)
 static bool kill_at(unsigned nth, enum fault_effect effect)
 {
     struct run run = {
-        .fault = {.kinds = FAULT_DISK, .effect = effect, .nth = nth, .every_thread = true}};
+        .fault = {.kinds = FAULT_DISK, .effect = effect, .nth = nth, .every_thread = true}
+    };
 
     begin(&run);
     int status = in_child(work, &run);

@@ -94,37 +94,57 @@ struct writing {
     const char *why;      /* of what differs from OpenVMM; NULL for nothing */
 };
 
+/* clang-format off */
 static const struct writing writings[] = {
-    {"new directory, memory file outside it", AS_OPENVMM, ERR_NONE, NULL},
-    {"nested new directories are created", AS_OPENVMM, ERR_NONE, NULL},
-    {"directory exists and is empty", AS_OPENVMM, ERR_NONE, NULL},
+    {"new directory, memory file outside it",
+     AS_OPENVMM, ERR_NONE, NULL},
+    {"nested new directories are created",
+     AS_OPENVMM, ERR_NONE, NULL},
+    {"directory exists and is empty",
+     AS_OPENVMM, ERR_NONE, NULL},
     {"old longer manifest.bin and state.bin are truncated and replaced; other files stay",
-     UNTOUCHED, ERR_FOREIGN_FILES, "a directory is replaced whole, and not while it holds others' files"},
-    {"memory file IS dir/memory.bin: link step skipped", AS_OPENVMM, ERR_NONE, NULL},
-    {"memory file is a symlink to dir/memory.bin: canonical paths equal, skipped", AS_OPENVMM,
-     ERR_NONE, NULL},
-    {"a different memory.bin is already there: removed, then linked", AS_OPENVMM, ERR_NONE, NULL},
-    {"memory.bin is already a hard link of the same inode: removed and linked again", AS_OPENVMM,
-     ERR_NONE, NULL},
+     UNTOUCHED, ERR_FOREIGN_FILES,
+     "a directory is replaced whole, and not while it holds others' files"},
+    {"memory file IS dir/memory.bin: link step skipped",
+     AS_OPENVMM, ERR_NONE, NULL},
+    {"memory file is a symlink to dir/memory.bin: canonical paths equal, skipped",
+     AS_OPENVMM, ERR_NONE, NULL},
+    {"a different memory.bin is already there: removed, then linked",
+     AS_OPENVMM, ERR_NONE, NULL},
+    {"memory.bin is already a hard link of the same inode: removed and linked again",
+     AS_OPENVMM, ERR_NONE, NULL},
     {"memory.bin is a symlink to the memory file: canonical paths equal, skipped, symlink stays",
-     WHOLE, ERR_NONE, "the new directory takes the old one's place: the bytes no longer hang on a symlink"},
+     WHOLE, ERR_NONE,
+     "the new directory takes the old one's place: the bytes no longer hang on a symlink"},
     {"memory.bin is a symlink to some other file: the symlink is removed, the other file stays",
      AS_OPENVMM, ERR_NONE, NULL},
     {"memory.bin is a dangling symlink: exists() is false, link fails with EEXIST after manifest "
      "and state were written",
-     WHOLE, ERR_NONE, "the new directory takes the old one's place, whatever was in it"},
-    {"memory.bin is a directory", UNTOUCHED, ERR_FOREIGN_FILES, "nothing is written before it is known to succeed"},
-    {"memory file missing: error, but manifest.bin and state.bin are left behind", UNTOUCHED,
-     ERR_INVALID, "nothing is written before the source is open"},
-    {"memory file is a symlink: the link target is the real file", AS_OPENVMM, ERR_NONE, NULL},
-    {"memory file is a directory", UNTOUCHED, ERR_INVALID, "nothing is written before the source is known to be a file"},
-    {"snapshot path is a file", AS_OPENVMM, ERR_EXISTS, NULL},
-    {"manifest.bin is a directory", AS_OPENVMM, ERR_FOREIGN_FILES, NULL},
-    {"memory file on another file system (EXDEV)", UNTOUCHED, ERR_DIFFERENT_FILESYSTEM,
+     WHOLE, ERR_NONE,
+     "the new directory takes the old one's place, whatever was in it"},
+    {"memory.bin is a directory",
+     UNTOUCHED, ERR_FOREIGN_FILES,
+     "nothing is written before it is known to succeed"},
+    {"memory file missing: error, but manifest.bin and state.bin are left behind",
+     UNTOUCHED, ERR_INVALID,
+     "nothing is written before the source is open"},
+    {"memory file is a symlink: the link target is the real file",
+     AS_OPENVMM, ERR_NONE, NULL},
+    {"memory file is a directory",
+     UNTOUCHED, ERR_INVALID,
+     "nothing is written before the source is known to be a file"},
+    {"snapshot path is a file",
+     AS_OPENVMM, ERR_EXISTS, NULL},
+    {"manifest.bin is a directory",
+     AS_OPENVMM, ERR_FOREIGN_FILES, NULL},
+    {"memory file on another file system (EXDEV)",
+     UNTOUCHED, ERR_DIFFERENT_FILESYSTEM,
      "a failed stage is removed"},
-    {"memory file size differs from the manifest: write does not check it", UNTOUCHED, ERR_INVALID,
+    {"memory file size differs from the manifest: write does not check it",
+     UNTOUCHED, ERR_INVALID,
      "restore would refuse the pair"},
 };
+/* clang-format on */
 
 static const char whole[] = "mem.bin file 8192 2\n"
                             "snap dir\n"
@@ -134,12 +154,11 @@ static const char whole[] = "mem.bin file 8192 2\n"
 
 static bool has(const json_t *tree, const char *path)
 {
-    size_t i;
-    const json_t *entry;
-
-    json_array_foreach(tree, i, entry)
+    for (size_t i = 0; i < json_array_size(tree); i++) {
+        const json_t *entry = json_array_get(tree, i);
         if (strcmp(json_string_value(vector_get(entry, "path")), path) == 0)
             return true;
+    }
     return false;
 }
 
@@ -205,9 +224,8 @@ static struct path choose_memory(const struct trial *trial, const json_t *before
         return place(trial, "lnk");
     if (has(before, "md"))
         return place(trial, "md");
-    return place(trial, has(before, "snap/memory.bin") && !has(before, "mem.bin")
-                     ? "snap/memory.bin"
-                     : "mem.bin");
+    bool in_place = has(before, "snap/memory.bin") && !has(before, "mem.bin");
+    return place(trial, in_place ? "snap/memory.bin" : "mem.bin");
 }
 
 /* With every value that makes the files as long as the vectors'. */
@@ -277,26 +295,26 @@ static void note_tree(const struct trial *trial, struct text *out)
 }
 
 /* The vectors' tree in the same words: "a/b/c" is "snap", and what is above it the store. */
+static void note_entry(const json_t *entry, struct text *out)
+{
+    const char *name = json_string_value(vector_get(entry, "path"));
+    const char *type = json_string_value(vector_get(entry, "type"));
+    bool nested = begins_with(name, "a/b/c");
+
+    if (strcmp(name, "a") == 0 || strcmp(name, "a/b") == 0)
+        return;
+    text_appendf(out, "%s%s %s", nested ? "snap" : "", nested ? name + strlen("a/b/c") : name,
+                 type);
+    if (strcmp(type, "file") == 0)
+        text_appendf(out, " %ju %ju", (uintmax_t)vector_uint64(vector_get(entry, "size")),
+                     (uintmax_t)vector_uint64(vector_get(entry, "nlink")));
+    text_appends(out, "\n");
+}
+
 static void note_vector(const json_t *tree, struct text *out)
 {
-    size_t i;
-    const json_t *entry;
-
-    json_array_foreach(tree, i, entry)
-    {
-        const char *name = json_string_value(vector_get(entry, "path"));
-        const char *type = json_string_value(vector_get(entry, "type"));
-        if (strcmp(name, "a") == 0 || strcmp(name, "a/b") == 0)
-            continue;
-        bool nested = begins_with(name, "a/b/c");
-        text_appendf(out, "%s%s %s", nested ? "snap" : "", nested ? name + strlen("a/b/c") : name,
-                     type);
-        if (strcmp(type, "file") == 0)
-            text_appendf(out, " %ju %ju",
-                         (uintmax_t)vector_uint64(vector_get(entry, "size")),
-                         (uintmax_t)vector_uint64(vector_get(entry, "nlink")));
-        text_appends(out, "\n");
-    }
+    for (size_t i = 0; i < json_array_size(tree); i++)
+        note_entry(json_array_get(tree, i), out);
 }
 
 static int compare_lines(const void *a, const void *b)
@@ -318,6 +336,7 @@ static void sort_lines(struct text *text)
     qsort(lines, count, sizeof *lines, compare_lines);
     for (size_t i = 0; i < count; i++)
         text_appendf(&sorted, "%s\n", lines[i]);
+    text_clear(text);
     *text = TAKE_AS(sorted, (struct text){0});
 }
 
@@ -388,22 +407,23 @@ static bool message_holds(const struct trial *trial, const struct writing *writi
     return strcmp(text_str(&message), err->message) == 0;
 }
 
+static bool plant_all(struct trial *trial, const struct writing *writing, const json_t *before)
+{
+    if (writing->code == ERR_DIFFERENT_FILESYSTEM)
+        return plant_elsewhere(trial);
+    for (size_t i = 0; i < json_array_size(before); i++)
+        plant(trial, json_array_get(before, i));
+    return true;
+}
+
 static bool writing_holds(struct trial *trial, const struct writing *writing, const json_t *vector)
 {
     const json_t *before = vector_get(vector, "before");
-    const json_t *entry;
-    size_t i;
     struct error err = {0};
 
-    if (writing->code == ERR_DIFFERENT_FILESYSTEM) {
-        if (!plant_elsewhere(trial))
-            return true;
-    } else {
-        json_array_foreach(before, i, entry)
-            plant(trial, entry);
-    }
-    bool written = write_snapshot(trial, before, &err);
-    if (written)
+    if (!plant_all(trial, writing, before))
+        return true; /* and said so */
+    if (write_snapshot(trial, before, &err))
         return writing->code == ERR_NONE && tree_holds(trial, writing, vector)
             && is_same_inode(trial, before);
     return message_holds(trial, writing, &err, vector_get(vector, "result"))
@@ -447,43 +467,67 @@ struct spoiling {
     const char *why;      /* of what differs from OpenVMM */
 };
 
+/* clang-format off */
 static const struct spoiling spoilings[] = {
-    {"good", VALID, .file = NULL},
-    {"manifest.bin missing", OTHER, ERR_NOT_FOUND, MANIFEST_FILE,
+    {"good",
+     VALID},
+    {"manifest.bin missing",
+     OTHER, ERR_NOT_FOUND, MANIFEST_FILE,
      .why = "a directory without a manifest is incomplete, and told as such"},
-    {"state.bin missing", FIRST, .file = STATE_FILE},
-    {"memory.bin missing", FIRST, .file = MEMORY_FILE},
-    {"empty directory", OTHER, ERR_NOT_FOUND, .file = "*",
+    {"state.bin missing",
+     FIRST, .file = STATE_FILE},
+    {"memory.bin missing",
+     FIRST, .file = MEMORY_FILE},
+    {"empty directory",
+     OTHER, ERR_NOT_FOUND, "*",
      .why = "a directory without a manifest is incomplete, and told as such"},
-    {"directory missing", OTHER, ERR_NOT_FOUND, .file = "/", .why = "told as an unknown id"},
-    {"state.bin missing AND manifest bad: manifest is decoded first", DETAIL, ERR_DAMAGED,
-     MANIFEST_FILE, STATE_FILE, .bytes = "\xff"},
-    {"state.bin missing AND architecture wrong: state is read before validation", LATER,
-     .file = STATE_FILE, .why = "every mismatch is told, those of the manifest first"},
-    {"memory.bin missing AND architecture wrong: validation comes before memory.bin", FIRST,
-     .file = MEMORY_FILE},
-    {"manifest.bin empty: version 0", FIRST, .file = MANIFEST_FILE, .resize = 1},
-    {"manifest.bin garbage", DETAIL, ERR_DAMAGED, MANIFEST_FILE, .bytes = "\xff"},
-    {"manifest.bin truncated", DETAIL, ERR_DAMAGED, MANIFEST_FILE, .resize = 30},
-    {"manifest.bin is a directory", OTHER, ERR_DAMAGED, MANIFEST_FILE, .link = "/",
+    {"directory missing",
+     OTHER, ERR_NOT_FOUND, "/",
+     .why = "told as an unknown id"},
+    {"state.bin missing AND manifest bad: manifest is decoded first",
+     DETAIL, ERR_DAMAGED, MANIFEST_FILE, .bytes = "\xff", .also = STATE_FILE},
+    {"state.bin missing AND architecture wrong: state is read before validation",
+     LATER, .file = STATE_FILE,
+     .why = "every mismatch is told, those of the manifest first"},
+    {"memory.bin missing AND architecture wrong: validation comes before memory.bin",
+     FIRST, .file = MEMORY_FILE},
+    {"manifest.bin empty: version 0",
+     FIRST, .file = MANIFEST_FILE, .resize = 1},
+    {"manifest.bin garbage",
+     DETAIL, ERR_DAMAGED, MANIFEST_FILE, .bytes = "\xff"},
+    {"manifest.bin truncated",
+     DETAIL, ERR_DAMAGED, MANIFEST_FILE, .resize = 30},
+    {"manifest.bin is a directory",
+     OTHER, ERR_DAMAGED, MANIFEST_FILE, .link = "/",
      .why = "told as what it is: no regular file"},
-    {"state.bin empty: zero units, accepted", VALID, .file = STATE_FILE, .resize = 1},
-    {"state.bin garbage: prepare step accepts, worker refuses", FIRST, .file = STATE_FILE,
-     .bytes = "\x0f"},
-    {"memory.bin one byte short", FIRST, .file = MEMORY_FILE, .resize = MEMORY_SIZE},
-    {"memory.bin one byte long", FIRST, .file = MEMORY_FILE, .resize = MEMORY_SIZE + 2},
-    {"memory.bin empty", FIRST, .file = MEMORY_FILE, .resize = 1},
-    {"memory.bin size wrong AND expected memory wrong: manifest mismatch reported first", FIRST,
-     .file = MEMORY_FILE, .resize = 1},
-    {"memory.bin is a symlink to a good file: accepted", VALID, .file = MEMORY_FILE,
-     .link = "../../../../../mem.bin"},
-    {"memory.bin is a directory", FIRST, .file = MEMORY_FILE, .link = "/"},
-    {"memory.bin is a dangling symlink", FIRST, .file = MEMORY_FILE, .link = "nowhere"},
-    {"wrong vp count", FIRST, .file = NULL},
-    {"wrong page size", FIRST, .file = NULL},
-    {"wrong memory", FIRST, .file = NULL},
-    {"wrong arch", FIRST, .file = NULL},
+    {"state.bin empty: zero units, accepted",
+     VALID, .file = STATE_FILE, .resize = 1},
+    {"state.bin garbage: prepare step accepts, worker refuses",
+     FIRST, .file = STATE_FILE, .bytes = "\x0f"},
+    {"memory.bin one byte short",
+     FIRST, .file = MEMORY_FILE, .resize = MEMORY_SIZE},
+    {"memory.bin one byte long",
+     FIRST, .file = MEMORY_FILE, .resize = MEMORY_SIZE + 2},
+    {"memory.bin empty",
+     FIRST, .file = MEMORY_FILE, .resize = 1},
+    {"memory.bin size wrong AND expected memory wrong: manifest mismatch reported first",
+     FIRST, .file = MEMORY_FILE, .resize = 1},
+    {"memory.bin is a symlink to a good file: accepted",
+     VALID, .file = MEMORY_FILE, .link = "../../../../../mem.bin"},
+    {"memory.bin is a directory",
+     FIRST, .file = MEMORY_FILE, .link = "/"},
+    {"memory.bin is a dangling symlink",
+     FIRST, .file = MEMORY_FILE, .link = "nowhere"},
+    {"wrong vp count",
+     FIRST},
+    {"wrong page size",
+     FIRST},
+    {"wrong memory",
+     FIRST},
+    {"wrong arch",
+     FIRST},
 };
+/* clang-format on */
 
 static const char two_units[] = "\x0a\x03\x0a\x01"
                                 "a\x0a\x03\x0a\x01"

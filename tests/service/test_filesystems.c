@@ -224,7 +224,7 @@ static void room_is_checked_before_the_first_byte(void **state)
     struct error err = {0};
     struct place place;
     auto_made struct made made = {0};
-    struct fault fault = {.kinds = FAULT_DISK, .only = "pwrite"};
+    struct fault_plan fault = {.kinds = FAULT_DISK, .only = "pwrite"};
 
     (void)state;
     if (!set_up(&place) || !mounts_tmpfs(place.at.text, "size=1m")) {

@@ -63,7 +63,7 @@ static bool is_whole(const struct race *race, const struct snapshot *found)
     if (found->status == SNAPSHOT_INCOMPLETE)
         return race->in_place;
     return found->status == SNAPSHOT_READY && found->has_record && found->record.labels.count == 1
-        && (uint32_t)atoi(found->record.labels.items[0].value) == version
+        && strtoul(found->record.labels.items[0].value, NULL, 10) == version
         && found->state_size_bytes == version && found->record.state_size_bytes == version
         && found->memory_size_bytes == found->manifest.memory_size_bytes
         && (race->in_place || found->memory_size_bytes == version * PAGE);
@@ -161,6 +161,64 @@ static void readers_see_each_snapshot_in_place_whole_or_incomplete(void **state)
     run_race(*state, true);
 }
 
+/* One of many that want the same id, each for a request of its own. */
+struct rival {
+    pthread_t thread;
+    struct race *race;
+    uint32_t version;
+    struct error err;
+    bool won;
+};
+
+static void *compete(void *context)
+{
+    struct rival *rival = context;
+    auto_creation struct creation creation;
+    auto_made struct made made = {0};
+
+    describe(rival->race, rival->version, &creation);
+    struct service *service = rival->race->fixture->service;
+    rival->won = snapshot_create(service, &creation, NULL, &made, &rival->err);
+    return NULL;
+}
+
+/* The version that won. */
+static uint32_t hold_contest(struct race *race)
+{
+    struct rival rivals[VERSIONS] = {0};
+    uint32_t winner = 0;
+
+    for (uint32_t i = 0; i < VERSIONS; i++) {
+        rivals[i] = (struct rival){.race = race, .version = i + 1};
+        must(pthread_create(&rivals[i].thread, NULL, compete, &rivals[i]) == 0, "a thread");
+    }
+    for (size_t i = 0; i < VERSIONS; i++) {
+        pthread_join(rivals[i].thread, NULL);
+        assert_true(rivals[i].won || rivals[i].err.code == ERR_BUSY
+                    || rivals[i].err.code == ERR_EXISTS);
+        assert_false(rivals[i].won && winner);
+        winner = rivals[i].won ? rivals[i].version : winner;
+    }
+    return winner;
+}
+
+static void of_many_creates_of_one_id_one_succeeds(void **state)
+{
+    struct race race = {.fixture = *state};
+    const struct guard guard = {0};
+
+    make_memory(&race);
+    for (int round = 0; round < 50; round++) {
+        struct error err = {0};
+        auto_snapshot struct snapshot found = {0};
+        uint32_t winner = hold_contest(&race);
+        assert_true(snapshot_get(race.fixture->service, ID, LIVE_NONE, &found, &err));
+        assert_int_equal(found.manifest.vp_count, winner);
+        assert_true(is_whole(&race, &found));
+        assert_true(snapshot_delete(race.fixture->service, ID, &guard, &err));
+    }
+}
+
 static void replace_again(void *context)
 {
     struct error err = {0};
@@ -169,15 +227,15 @@ static void replace_again(void *context)
     must(replace(context, 2, &err) && replace(context, 3, &err), err.message);
 }
 
-/* At the nth call of a reader, two others replace what it reads. False when it makes no such call. */
+/* At the nth call of a reader, two others replace what it reads. False if it makes no nth call. */
 static bool overtake(struct race *race, unsigned nth, void (*read_all)(struct race *race))
 {
     struct error err = {0};
-    struct fault fault = {.kinds = FAULT_LOOK,
-                          .effect = FAULT_HOOK,
-                          .nth = nth,
-                          .hook = replace_again,
-                          .context = race};
+    struct fault_plan fault = {.kinds = FAULT_LOOK,
+                               .effect = FAULT_HOOK,
+                               .nth = nth,
+                               .hook = replace_again,
+                               .context = race};
 
     assert_succeeds(replace(race, 1, &err));
     fault_arm(&fault);
@@ -237,6 +295,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(readers_see_each_replaced_snapshot_whole),
         TEST(readers_see_each_snapshot_in_place_whole_or_incomplete),
+        TEST(of_many_creates_of_one_id_one_succeeds),
         TEST_ON_DISK(a_reader_is_not_deceived_whenever_it_is_overtaken),
         TEST_ON_DISK(a_verdict_is_on_one_snapshot_whenever_it_is_overtaken),
         TEST_ON_DISK(a_list_holds_whole_snapshots_whenever_it_is_overtaken),

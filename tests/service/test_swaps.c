@@ -8,10 +8,10 @@
 #include "tests/fault.h"
 #include "tests/store_fixture.h"
 
-#define ID         "s"
-#define SIZE       ((size_t)4096)
-#define MINE       'm'
-#define SECRET     's'
+#define ID          "s"
+#define SIZE        ((size_t)4096)
+#define MINE        'm'
+#define SECRET      's'
 #define CALLS_LEAST 10 /* of a create; fewer, and the linker does not give us the calls */
 
 struct trap {
@@ -102,11 +102,11 @@ static bool swap_at(struct trap *trap, enum capture capture, unsigned nth)
 {
     struct error err = {0};
     const struct guard guard = {0};
-    struct fault fault = {.kinds = FAULT_LOOK | FAULT_DISK,
-                          .effect = FAULT_HOOK,
-                          .nth = nth,
-                          .hook = spring,
-                          .context = trap};
+    struct fault_plan fault = {.kinds = FAULT_LOOK | FAULT_DISK,
+                               .effect = FAULT_HOOK,
+                               .nth = nth,
+                               .hook = spring,
+                               .context = trap};
 
     lay_out(trap->fixture);
     fault_arm(&fault);
@@ -164,11 +164,11 @@ static bool join_at(struct trap *trap, unsigned nth)
     struct path memory = path_of("%s/" MEMORY_FILE, home.text);
     auto_creation struct creation creation;
     auto_made struct made made = {0};
-    struct fault fault = {.kinds = FAULT_LOOK | FAULT_DISK,
-                          .effect = FAULT_HOOK,
-                          .nth = nth,
-                          .hook = spring,
-                          .context = trap};
+    struct fault_plan fault = {.kinds = FAULT_LOOK | FAULT_DISK,
+                               .effect = FAULT_HOOK,
+                               .nth = nth,
+                               .hook = spring,
+                               .context = trap};
 
     lay_out(fixture);
     disk_make_dir(home.text);

@@ -162,7 +162,7 @@ static bool replace(struct fixture *fixture, struct error *err)
     return snapshot_replace(fixture->service, &creation, NULL, &guard, &made, err);
 }
 
-static bool delete(struct fixture *fixture, struct error *err)
+static bool delete (struct fixture *fixture, struct error *err)
 {
     const struct guard guard = {0};
 

@@ -1,12 +1,11 @@
 /* See tests/service/test_filesystems.c for what takes a filesystem of its own. */
-#include "service/capture.h"
-
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "service/capture.h"
 #include "service/file.h"
 #include "tests/check.h"
 #include "tests/fault.h"
@@ -79,12 +78,12 @@ static void a_source_that_is_removed_before_it_is_linked_is_told(void **state)
     struct error err = {0};
     auto_made struct made made = {0};
     struct path memory = memory_of(*state);
-    struct fault fault = {.kinds = FAULT_DISK,
-                          .only = "linkat",
-                          .effect = FAULT_HOOK,
-                          .nth = 1,
-                          .hook = remove_file,
-                          .context = memory.text};
+    struct fault_plan fault = {.kinds = FAULT_DISK,
+                               .only = "linkat",
+                               .effect = FAULT_HOOK,
+                               .nth = 1,
+                               .hook = remove_file,
+                               .context = memory.text};
 
     disk_write(memory.text, PAGE, 'm');
     fault_arm(&fault);
@@ -131,7 +130,8 @@ static void assert_same_bytes(const char *a, const char *b)
     assert_true(text_equals(&bytes, others.data, others.len));
 }
 
-static void check_copy_of(struct fixture *fixture, const char *map, size_t cut, const char *expected)
+static void check_copy_of(struct fixture *fixture, const char *map, size_t cut,
+                          const char *expected)
 {
     struct error err = {0};
     const struct guard guard = {0};
@@ -205,12 +205,12 @@ static void check_resized(struct fixture *fixture, off_t size)
     auto_made struct made made = {0};
     struct path memory = memory_of(fixture);
     struct resizing resizing = {memory.text, size};
-    struct fault fault = {.kinds = FAULT_LOOK,
-                          .only = "pread",
-                          .effect = FAULT_HOOK,
-                          .nth = 2,
-                          .hook = resize,
-                          .context = &resizing};
+    struct fault_plan fault = {.kinds = FAULT_LOOK,
+                               .only = "pread",
+                               .effect = FAULT_HOOK,
+                               .nth = 2,
+                               .hook = resize,
+                               .context = &resizing};
 
     disk_write(memory.text, MEMORY_SIZE, 'm');
     fault_arm(&fault);

@@ -1,5 +1,3 @@
-#include "service/stage.h"
-
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -7,6 +5,7 @@
 #include <unistd.h>
 
 #include "service/file.h"
+#include "service/stage.h"
 #include "tests/check.h"
 #include "tests/fault.h"
 #include "tests/store_fixture.h"
@@ -29,6 +28,7 @@ static size_t count(void **state, const char *name)
 }
 
 /* A stage with each file that joins a directory, and its memory. */
+#define FILL_FLUSHES 4
 static struct stage *fill(void **state, const char *content)
 {
     static const char *const names[] = {MEMORY_FILE, STATE_FILE, RECORD_FILE, MANIFEST_FILE};
@@ -63,6 +63,7 @@ static void an_unpublished_stage_leaves_nothing_behind(void **state)
 {
     {
         auto_stage struct stage *stage = fill(state, "new");
+        assert_true(stage_dir(stage) >= 0);
         assert_int_equal(count(state, ".vmsnapd/staging"), 1);
     }
     assert_int_equal(count(state, ".vmsnapd/staging"), 0);
@@ -105,15 +106,20 @@ static void what_cannot_be_flushed_is_not_published(void **state)
     assert_succeeds(stage_publish(stage, "s", &err));
 }
 
+/* The stage is gone afterwards. */
+static bool replace(void **state, struct error *err)
+{
+    auto_stage struct stage *stage = fill(state, "new");
+
+    return stage_replace(stage, "s", err);
+}
+
 static void replacing_exchanges_in_one_step(void **state)
 {
     struct error err = {0};
 
     publish(state, "s", "old");
-    {
-        auto_stage struct stage *stage = fill(state, "new");
-        assert_succeeds(stage_replace(stage, "s", &err));
-    }
+    assert_succeeds(replace(state, &err));
     assert_content(state, "snapshots/s/" MANIFEST_FILE, "new");
     assert_int_equal(count(state, ".vmsnapd/staging"), 0);
     assert_int_equal(count(state, ".vmsnapd/trash"), 1);
@@ -124,9 +130,8 @@ static void replacing_exchanges_in_one_step(void **state)
 static void nothing_cannot_be_replaced(void **state)
 {
     struct error err = {0};
-    auto_stage struct stage *stage = fill(state, "new");
 
-    assert_fails(stage_replace(stage, "s", &err), ERR_NOT_FOUND);
+    assert_fails(replace(state, &err), ERR_NOT_FOUND);
     assert_int_equal(count(state, "snapshots"), 0);
 }
 
@@ -135,12 +140,9 @@ static void a_replacement_that_cannot_be_flushed_is_undone(void **state)
     struct error err = {0};
 
     publish(state, "s", "old");
-    {
-        auto_stage struct stage *stage = fill(state, "new");
-        fault_arm_error("fsync", 2, EIO);
-        assert_fails(stage_replace(stage, "s", &err), ERR_IO);
-        assert_non_null(fault_disarm().struck);
-    }
+    fault_arm_error("fsync", FILL_FLUSHES + 2, EIO);
+    assert_fails(replace(state, &err), ERR_IO);
+    assert_non_null(fault_disarm().struck);
     assert_content(state, "snapshots/s/" MANIFEST_FILE, "old");
     assert_int_equal(count(state, ".vmsnapd/staging"), 0);
 }
@@ -150,12 +152,9 @@ static void a_replaced_snapshot_goes_even_if_the_trash_cannot_take_it(void **sta
     struct error err = {0};
 
     publish(state, "s", "old");
-    {
-        auto_stage struct stage *stage = fill(state, "new");
-        fault_arm_error("renameat2", 2, EIO);
-        assert_succeeds(stage_replace(stage, "s", &err));
-        assert_non_null(fault_disarm().struck);
-    }
+    fault_arm_error("renameat2", 2, EIO);
+    assert_succeeds(replace(state, &err));
+    assert_non_null(fault_disarm().struck);
     assert_content(state, "snapshots/s/" MANIFEST_FILE, "new");
     assert_int_equal(count(state, ".vmsnapd/staging"), 0);
 }
@@ -171,22 +170,22 @@ static void a_retired_snapshot_is_in_the_trash(void **state)
     assert_fails(stage_retire(store_of(state), "s", &err), ERR_NOT_FOUND);
 }
 
-static void empty_trash(void *store)
+static void empty_trash(void *state)
 {
-    stage_empty_trash(store);
+    stage_empty_trash(store_of(state));
 }
 
 /* Another request empties the trash just then. */
 static void a_removal_that_cannot_be_flushed_is_undone_whole(void **state)
 {
     struct error err = {0};
-    struct fault fault = {.kinds = FAULT_DISK,
-                          .only = "fsync",
-                          .effect = FAULT_HOOK,
-                          .nth = 1,
-                          .hook = empty_trash,
-                          .context = (void *)(uintptr_t)store_of(state),
-                          .errnum = EIO};
+    struct fault_plan fault = {.kinds = FAULT_DISK,
+                               .only = "fsync",
+                               .effect = FAULT_HOOK,
+                               .nth = 1,
+                               .hook = empty_trash,
+                               .context = state,
+                               .errnum = EIO};
 
     publish(state, "s", "old");
     fault_arm(&fault);
@@ -250,11 +249,11 @@ static void save_manifest(void *state)
 /* OpenVMM saves into the directory at the same moment: its manifest is never taken away. */
 static void a_manifest_that_appears_meanwhile_stays(void **state)
 {
-    struct fault fault = {.kinds = FAULT_DISK,
-                          .only = "renameat2",
-                          .effect = FAULT_HOOK,
-                          .hook = save_manifest,
-                          .context = state};
+    struct fault_plan fault = {.kinds = FAULT_DISK,
+                               .only = "renameat2",
+                               .effect = FAULT_HOOK,
+                               .hook = save_manifest,
+                               .context = state};
 
     for (fault.nth = 1; fault.nth <= 3; fault.nth++) {
         struct error err = {0};

@@ -1,11 +1,10 @@
-#include "service/store.h"
-
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "service/store.h"
 #include "tests/check.h"
 #include "tests/fault.h"
 #include "tests/store_fixture.h"
@@ -124,12 +123,12 @@ static void a_second_owner_waits_for_the_first(void **state)
 {
     struct error err = {0};
     struct store *first = store_open(store_path(state), 0, &err);
-    struct fault fault = {.kinds = FAULT_LOOK,
-                          .only = "flock",
-                          .effect = FAULT_HOOK,
-                          .nth = 2,
-                          .hook = unlock,
-                          .context = &first->lock};
+    struct fault_plan fault = {.kinds = FAULT_LOOK,
+                               .only = "flock",
+                               .effect = FAULT_HOOK,
+                               .nth = 2,
+                               .hook = unlock,
+                               .context = &first->lock};
 
     fault_arm(&fault);
     auto_store struct store *second = store_open(store_path(state), 60, &err);
@@ -143,7 +142,7 @@ static void a_second_owner_waits_for_the_first(void **state)
 static void an_opening_that_fails_leaves_no_descriptor(void **state)
 {
     size_t descriptors = open_descriptors();
-    struct fault fault = {.effect = FAULT_ERROR};
+    struct fault_plan fault = {.effect = FAULT_ERROR};
 
     for (fault.kinds = FAULT_DISK; fault.kinds <= FAULT_MEMORY; fault.kinds *= 2) {
         fault.errnum = fault.kinds == FAULT_MEMORY ? ENOMEM : EIO;

@@ -1,10 +1,9 @@
-#include "service/writer.h"
-
 #include <fcntl.h>
 #include <stdio.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "service/writer.h"
 #include "tests/check.h"
 #include "tests/store_fixture.h"
 

@@ -1,0 +1,536 @@
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "service/snapshot.h"
+#include "tests/check.h"
+#include "tests/fault.h"
+#include "tests/store_fixture.h"
+
+#define ID   "s"
+#define PAGE ((size_t)4096)
+
+static const struct guard no_guard = {0};
+static const struct guard by_force = {.force = true};
+
+static struct service *service_of(void **state)
+{
+    const struct fixture *fixture = *state;
+
+    return fixture->service;
+}
+
+static struct path memory_of(void **state)
+{
+    const struct fixture *fixture = *state;
+
+    return path_of("%s/memory", fixture->root.text);
+}
+
+static struct path home_of(void **state, const char *file)
+{
+    const struct fixture *fixture = *state;
+
+    return path_of("%s/snapshots/" ID "%s%s", fixture->store.text, *file ? "/" : "", file);
+}
+
+static int set_up(void **state)
+{
+    fixture_setup(state);
+    disk_write(memory_of(state).text, PAGE, 'm');
+    return 0;
+}
+
+static bool create(void **state, const char *id, uint32_t vp_count, struct made *out,
+                   struct error *err)
+{
+    auto_creation struct creation creation;
+
+    *err = (struct error){0};
+    request(&creation, id, memory_of(state).text, CAPTURE_LINK, vp_count);
+    return snapshot_create(service_of(state), &creation, NULL, out, err);
+}
+
+static bool replace(void **state, enum capture capture, const struct guard *guard,
+                    struct made *out, struct error *err)
+{
+    auto_creation struct creation creation;
+
+    *err = (struct error){0};
+    request(&creation, ID, memory_of(state).text, capture, 7);
+    return snapshot_replace(service_of(state), &creation, NULL, guard, out, err);
+}
+
+static uint32_t vp_count_of(void **state)
+{
+    struct error err = {0};
+    auto_snapshot struct snapshot found = {0};
+
+    assert_succeeds(snapshot_get(service_of(state), ID, LIVE_NONE, &found, &err));
+    return found.manifest.vp_count;
+}
+
+/* ---- repeated requests ---- */
+
+static void the_same_request_again_is_answered_and_nothing_is_done(void **state)
+{
+    struct error err;
+    auto_made struct made first = {0};
+    auto_made struct made again = {0};
+
+    assert_succeeds(create(state, ID, 1, &first, &err));
+    ino_t inode = disk_stat(home_of(state, "").text).st_ino;
+    assert_succeeds(create(state, ID, 1, &again, &err));
+    assert_int_equal(again.outcome, OUTCOME_REPEATED);
+    assert_string_equal(again.snapshot.linked_to, memory_of(state).text);
+    assert_int_equal(disk_stat(home_of(state, "").text).st_ino, inode);
+}
+
+static void a_repeated_request_is_known_after_a_restart_and_without_its_source(void **state)
+{
+    struct error err;
+    auto_made struct made first = {0};
+    auto_made struct made again = {0};
+
+    assert_succeeds(create(state, ID, 1, &first, &err));
+    fixture_reopen(*state);
+    assert_int_equal(unlink(memory_of(state).text), 0);
+    assert_succeeds(create(state, ID, 1, &again, &err));
+    assert_int_equal(again.outcome, OUTCOME_REPEATED);
+    assert_null(again.snapshot.linked_to);
+}
+
+static void another_request_for_a_taken_id_is_told_so(void **state)
+{
+    struct error err;
+    auto_made struct made made = {0};
+    auto_made struct made other = {0};
+
+    assert_succeeds(create(state, ID, 1, &made, &err));
+    assert_fails(create(state, ID, 2, &other, &err), ERR_EXISTS);
+    assert_int_equal(vp_count_of(state), 1);
+}
+
+static void a_snapshot_that_was_saved_over_is_of_no_request(void **state)
+{
+    struct error err;
+    auto_made struct made made = {0};
+    auto_made struct made again = {0};
+
+    assert_succeeds(create(state, ID, 1, &made, &err));
+    disk_write(home_of(state, MANIFEST_FILE).text, 0, 'x');
+    assert_fails(create(state, ID, 1, &again, &err), ERR_EXISTS);
+}
+
+static bool create_with(void **state, const char *uploaded, struct made *out, struct error *err)
+{
+    auto_creation struct creation creation;
+    auto_draft struct draft *draft = draft_begin(service_of(state)->store, 100, err);
+
+    request(&creation, ID, memory_of(state).text, CAPTURE_LINK, 1);
+    return draft && draft_write(draft, uploaded, strlen(uploaded), err)
+        && snapshot_create(service_of(state), &creation, draft, out, err);
+}
+
+static void uploaded_state_is_part_of_the_request(void **state)
+{
+    struct error err = {0};
+    auto_made struct made first = {0};
+    auto_made struct made again = {0};
+    auto_made struct made other = {0};
+
+    assert_succeeds(create_with(state, "same", &first, &err));
+    assert_int_equal(first.outcome, OUTCOME_CREATED);
+    assert_succeeds(create_with(state, "same", &again, &err));
+    assert_int_equal(again.outcome, OUTCOME_REPEATED);
+    assert_fails(create_with(state, "other", &other, &err), ERR_EXISTS);
+}
+
+/* ---- one writer for each id ---- */
+
+static void a_second_writer_is_busy_a_reader_is_not(void **state)
+{
+    struct error err;
+    auto_made struct made made = {0};
+    auto_claim struct claim claim;
+
+    assert_succeeds(create(state, ID, 1, &made, &err));
+    assert_succeeds(claim_take(&service_of(state)->claims, ID, &claim, &err));
+    assert_fails(create(state, ID, 1, &made, &err), ERR_BUSY);
+    assert_fails(replace(state, CAPTURE_LINK, &no_guard, &made, &err), ERR_BUSY);
+    assert_fails(snapshot_delete(service_of(state), ID, &no_guard, &err), ERR_BUSY);
+    assert_int_equal(vp_count_of(state), 1);
+}
+
+static void a_failed_request_frees_its_id(void **state)
+{
+    struct error err;
+    auto_made struct made made = {0};
+
+    fault_arm_error("linkat", 1, EIO);
+    assert_fails(create(state, ID, 1, &made, &err), ERR_IO);
+    fault_disarm();
+    assert_succeeds(create(state, ID, 1, &made, &err));
+}
+
+/* ---- replacing and removing ---- */
+
+static void replacing_tells_whether_there_was_something(void **state)
+{
+    struct error err;
+    auto_made struct made first = {0};
+    auto_made struct made second = {0};
+
+    assert_succeeds(replace(state, CAPTURE_COPY, &no_guard, &first, &err));
+    assert_int_equal(first.outcome, OUTCOME_CREATED);
+    assert_succeeds(replace(state, CAPTURE_COPY, &no_guard, &second, &err));
+    assert_int_equal(second.outcome, OUTCOME_REPLACED); /* the same request, yet captured anew */
+}
+
+static void what_is_removed_is_gone(void **state)
+{
+    struct error err;
+    auto_made struct made made = {0};
+
+    assert_succeeds(create(state, ID, 1, &made, &err));
+    assert_succeeds(snapshot_delete(service_of(state), ID, &no_guard, &err));
+    assert_fails(snapshot_delete(service_of(state), ID, &no_guard, &err), ERR_NOT_FOUND);
+    fixture_settle(*state);
+    assert_int_equal(disk_stat(memory_of(state).text).st_nlink, 1);
+}
+
+static void foreign_files_are_never_touched(void **state)
+{
+    struct error err;
+    auto_made struct made made = {0};
+    auto_made struct made other = {0};
+    struct path disk = home_of(state, "disk.vhdx");
+
+    assert_succeeds(create(state, ID, 1, &made, &err));
+    disk_write(disk.text, 10, 'd');
+    assert_fails(snapshot_delete(service_of(state), ID, &by_force, &err), ERR_FOREIGN_FILES);
+    assert_non_null(strstr(err.message, "disk.vhdx"));
+    assert_fails(replace(state, CAPTURE_LINK, &by_force, &other, &err), ERR_FOREIGN_FILES);
+    assert_true(disk_holds(disk.text, 10, 'd'));
+    assert_int_equal(vp_count_of(state), 1);
+}
+
+/* A snapshot in place, whose memory has no other name. */
+static void make_in_place(void **state)
+{
+    disk_make_dir(home_of(state, "").text);
+    disk_write(home_of(state, MEMORY_FILE).text, PAGE, 'm');
+    fixture_create(*state, ID, home_of(state, MEMORY_FILE).text, CAPTURE_LINK, 1);
+}
+
+static void the_last_name_of_a_running_vms_memory_is_in_use(void **state)
+{
+    struct error err;
+    struct file_user user;
+    auto_made struct made made = {0};
+
+    make_in_place(state);
+    file_user_start(&user, home_of(state, MEMORY_FILE).text, map_writable);
+    assert_fails(snapshot_delete(service_of(state), ID, &no_guard, &err), ERR_IN_USE);
+    assert_fails(replace(state, CAPTURE_COPY, &no_guard, &made, &err), ERR_IN_USE);
+    assert_int_equal(vp_count_of(state), 1);
+    assert_succeeds(replace(state, CAPTURE_COPY, &by_force, &made, &err));
+    file_user_stop(&user);
+    assert_int_equal(vp_count_of(state), 7);
+}
+
+static void a_running_vm_that_ends_is_in_the_way_no_more(void **state)
+{
+    struct error err;
+    struct file_user user;
+
+    make_in_place(state);
+    file_user_start(&user, home_of(state, MEMORY_FILE).text, open_writable);
+    assert_fails(snapshot_delete(service_of(state), ID, &no_guard, &err), ERR_IN_USE);
+    file_user_stop(&user);
+    assert_succeeds(snapshot_delete(service_of(state), ID, &no_guard, &err));
+}
+
+static void force_removes_even_a_running_vms_memory(void **state)
+{
+    struct error err;
+    struct file_user user;
+
+    make_in_place(state);
+    file_user_start(&user, home_of(state, MEMORY_FILE).text, map_writable);
+    assert_succeeds(snapshot_delete(service_of(state), ID, &by_force, &err));
+    file_user_stop(&user);
+}
+
+/* The bytes live on under the VM's own name. */
+static void a_linked_snapshot_of_a_running_vm_can_be_removed(void **state)
+{
+    struct error err;
+    struct file_user user;
+    auto_made struct made made = {0};
+
+    assert_succeeds(create(state, ID, 1, &made, &err));
+    file_user_start(&user, memory_of(state).text, map_writable);
+    assert_succeeds(snapshot_delete(service_of(state), ID, &no_guard, &err));
+    file_user_stop(&user);
+    assert_true(disk_holds(memory_of(state).text, PAGE, 'm'));
+}
+
+struct asked {
+    unsigned times;
+    uint32_t vp_count; /* of the snapshot it was asked about; 0 for none */
+    enum error_code answer;
+};
+
+static bool answer(void *context, const struct snapshot *current, struct error *err)
+{
+    struct asked *asked = context;
+
+    asked->times++;
+    asked->vp_count = current ? current->manifest.vp_count : 0;
+    return asked->answer == ERR_NONE || error_set(err, asked->answer, "no");
+}
+
+static void the_guard_decides_about_the_snapshot_as_it_is(void **state)
+{
+    struct error err;
+    struct asked asked = {.answer = ERR_PRECONDITION};
+    const struct guard guard = {.allow = answer, .context = &asked};
+    auto_made struct made made = {0};
+    auto_made struct made other = {0};
+
+    assert_fails(replace(state, CAPTURE_LINK, &guard, &other, &err), ERR_PRECONDITION);
+    assert_int_equal(asked.vp_count, 0);
+    assert_succeeds(create(state, ID, 3, &made, &err));
+    assert_fails(replace(state, CAPTURE_LINK, &guard, &other, &err), ERR_PRECONDITION);
+    assert_int_equal(asked.vp_count, 3);
+    assert_fails(snapshot_delete(service_of(state), ID, &guard, &err), ERR_PRECONDITION);
+    assert_int_equal(asked.times, 3);
+    assert_int_equal(vp_count_of(state), 3);
+    asked.answer = ERR_NONE;
+    assert_succeeds(snapshot_delete(service_of(state), ID, &guard, &err));
+}
+
+/* ---- lists ---- */
+
+static void list(void **state, const char *after, size_t limit, const char *expected, bool more)
+{
+    struct error err = {0};
+    auto_snapshot_list struct snapshot_list found = {0};
+    auto_text struct text ids = {0};
+
+    assert_succeeds(snapshot_list(service_of(state), after, limit, LIVE_NONE, &found, &err));
+    for (size_t i = 0; i < found.count; i++)
+        text_appendf(&ids, "%s ", found.items[i].id);
+    assert_string_equal(text_str(&ids), expected);
+    assert_int_equal(found.more, more);
+}
+
+static void lists_are_in_order_and_in_pages(void **state)
+{
+    static const char *const ids[] = {"b", "B", "a-1", "a", "0"};
+    struct fixture *fixture = *state;
+
+    list(state, "", 10, "", false);
+    for (size_t i = 0; i < 5; i++)
+        fixture_create(fixture, ids[i], memory_of(state).text, CAPTURE_LINK, 1);
+    disk_make_dir(path_of("%s/snapshots/.hidden", fixture->store.text).text);
+    disk_make_dir(path_of("%s/snapshots/with space", fixture->store.text).text);
+    disk_write(path_of("%s/snapshots/file", fixture->store.text).text, 1, 'x');
+    list(state, "", 10, "0 B a a-1 b ", false);
+    list(state, "", 2, "0 B ", true);
+    list(state, "B", 2, "a a-1 ", true);
+    list(state, "a-1", 2, "b ", false);
+    list(state, "a0", 1, "b ", true); /* "file" is found to be none on the next page */
+    list(state, "b", 2, "", false);
+}
+
+static void a_list_that_cannot_be_read_to_its_end_is_an_error(void **state)
+{
+    struct error err;
+    auto_made struct made made = {0};
+    auto_snapshot_list struct snapshot_list found = {0};
+
+    assert_succeeds(create(state, ID, 1, &made, &err));
+    fault_arm_error("readdir", 2, EIO);
+    assert_fails(snapshot_list(service_of(state), "", 10, LIVE_NONE, &found, &err), ERR_IO);
+    fault_disarm();
+}
+
+static void lack_of_memory_loses_no_part_of_a_list(void **state)
+{
+    struct error err;
+    struct fault_plan plan = {.kinds = FAULT_MEMORY, .effect = FAULT_ERROR, .errnum = ENOMEM};
+    auto_made struct made a = {0};
+    auto_made struct made b = {0};
+    bool struck = true;
+
+    assert_succeeds(create(state, "a", 1, &a, &err));
+    assert_succeeds(create(state, "b", 1, &b, &err));
+    for (plan.nth = 1; struck; plan.nth++) {
+        auto_snapshot_list struct snapshot_list found = {0};
+        fault_arm(&plan);
+        bool listed = snapshot_list(service_of(state), "", 9, LIVE_NONE, &found, &err);
+        struck = fault_disarm().struck != NULL;
+        if (listed) {
+            assert_int_equal(found.count, 2);
+            assert_true(found.items[0].has_record && found.items[1].has_record);
+        } else {
+            assert_int_equal(err.code, ERR_INTERNAL);
+        }
+    }
+    assert_true(plan.nth > 20);
+}
+
+/* ---- state and verdicts ---- */
+
+static void state_is_opened_of_a_snapshot_that_has_it(void **state)
+{
+    struct error err;
+    struct stat stat;
+    auto_made struct made made = {0};
+
+    assert_int_equal(snapshot_open_state(service_of(state), ID, &stat, &err), -1);
+    assert_int_equal(err.code, ERR_NOT_FOUND);
+    assert_succeeds(create(state, ID, 1, &made, &err));
+    auto_fd int fd = snapshot_open_state(service_of(state), ID, &stat, &err);
+    assert_true(fd >= 0);
+    assert_int_equal(stat.st_size, 0);
+    assert_int_equal(unlink(home_of(state, STATE_FILE).text), 0);
+    assert_int_equal(snapshot_open_state(service_of(state), ID, &stat, &err), -1);
+    assert_int_equal(err.code, ERR_NOT_FOUND);
+}
+
+static void units_that_do_not_decode_are_told_in_openvmms_words(void **state)
+{
+    struct error err;
+    auto_made struct made made = {0};
+    auto_state_units struct state_units units = {0};
+
+    assert_succeeds(create(state, ID, 1, &made, &err));
+    assert_succeeds(snapshot_units(service_of(state), ID, &units, &err));
+    assert_int_equal(units.count, 0);
+    disk_write(home_of(state, STATE_FILE).text, 1, '\xff');
+    assert_fails(snapshot_units(service_of(state), ID, &units, &err), ERR_DAMAGED);
+    assert_string_equal(err.message,
+                        "failed to decode saved state: decoding failed: eof parsing a varint");
+}
+
+static struct timespec tomorrow(void)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_REALTIME, &now);
+    now.tv_sec += 86400;
+    return now;
+}
+
+static void a_verdict_from_memory_is_the_verdict_from_disk(void **state)
+{
+    struct error err;
+    auto_made struct made made = {0};
+    auto_verdict struct verdict cold = {0};
+    auto_verdict struct verdict warm = {0};
+    auto_verdict struct verdict none = {0};
+    const struct expectation expectation = {.has_vp_count = true, .vp_count = 2};
+    const struct expectation with_units = {.has_state_units = true};
+
+    assert_succeeds(create(state, ID, 1, &made, &err));
+    clock_replace(tomorrow); /* so that the manifest has not changed for long */
+    assert_false(snapshot_validate_cached(service_of(state), ID, &expectation, &none));
+    assert_succeeds(snapshot_validate(service_of(state), ID, &expectation, &cold, &err));
+    assert_true(snapshot_validate_cached(service_of(state), ID, &expectation, &warm));
+    assert_false(snapshot_validate_cached(service_of(state), ID, &with_units, &none));
+    clock_replace(NULL);
+    assert_int_equal(cold.mismatch_count, 1);
+    assert_int_equal(warm.mismatch_count, 1);
+    assert_string_equal(text_str(&cold.mismatches[0].message),
+                        text_str(&warm.mismatches[0].message));
+}
+
+static void memory_that_cannot_be_opened_is_told_in_openvmms_words(void **state)
+{
+    struct error err;
+    auto_made struct made made = {0};
+    const struct expectation nothing = {0};
+    const struct expectation with_units = {.has_state_units = true};
+    struct path memory = home_of(state, MEMORY_FILE);
+    struct path state_file = home_of(state, STATE_FILE);
+    auto_verdict struct verdict verdict = {0};
+    auto_verdict struct verdict both = {0};
+
+    assert_succeeds(create(state, ID, 1, &made, &err));
+    assert_int_equal(unlink(memory.text), 0);
+    assert_succeeds(snapshot_validate(service_of(state), ID, &nothing, &verdict, &err));
+    assert_int_equal(verdict.mismatch_count, 1);
+    assert_string_equal(
+        text_str(&verdict.mismatches[0].message),
+        path_of("failed to open file `%s`: No such file or directory (os error 2)", memory.text)
+            .text);
+    assert_int_equal(unlink(state_file.text), 0);
+    assert_succeeds(snapshot_validate(service_of(state), ID, &with_units, &both, &err));
+    assert_int_equal(both.mismatch_count, 2);
+    assert_string_equal(text_str(&both.mismatches[1].message),
+                        path_of("failed to read state.bin: failed to open file `%s`: No such file "
+                                "or directory (os error 2)",
+                                state_file.text)
+                            .text);
+}
+
+static void lack_of_memory_is_no_verdict(void **state)
+{
+    struct error err;
+    struct fault_plan plan = {.kinds = FAULT_MEMORY, .effect = FAULT_ERROR, .errnum = ENOMEM};
+    auto_made struct made made = {0};
+    const struct expectation expectation = {.has_state_units = true};
+    bool struck = true;
+
+    assert_succeeds(create(state, ID, 1, &made, &err));
+    disk_write(home_of(state, STATE_FILE).text, 1, '\xff');
+    assert_int_equal(unlink(home_of(state, MEMORY_FILE).text), 0);
+    for (plan.nth = 1; struck; plan.nth++) {
+        auto_verdict struct verdict verdict = {0};
+        err = (struct error){0};
+        fault_arm(&plan);
+        bool judged = snapshot_validate(service_of(state), ID, &expectation, &verdict, &err);
+        struck = fault_disarm().struck != NULL;
+        assert_int_equal(judged, !struck);
+        assert_int_equal(err.code, struck ? ERR_INTERNAL : ERR_NONE);
+    }
+    assert_true(plan.nth > 5);
+}
+
+int main(void)
+{
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, fixture_teardown)
+    const struct CMUnitTest tests[] = {
+        TEST(the_same_request_again_is_answered_and_nothing_is_done),
+        TEST(a_repeated_request_is_known_after_a_restart_and_without_its_source),
+        TEST(another_request_for_a_taken_id_is_told_so),
+        TEST(a_snapshot_that_was_saved_over_is_of_no_request),
+        TEST(uploaded_state_is_part_of_the_request),
+        TEST(a_second_writer_is_busy_a_reader_is_not),
+        TEST(a_failed_request_frees_its_id),
+        TEST(replacing_tells_whether_there_was_something),
+        TEST(what_is_removed_is_gone),
+        TEST(foreign_files_are_never_touched),
+        TEST(the_last_name_of_a_running_vms_memory_is_in_use),
+        TEST(a_running_vm_that_ends_is_in_the_way_no_more),
+        TEST(force_removes_even_a_running_vms_memory),
+        TEST(a_linked_snapshot_of_a_running_vm_can_be_removed),
+        TEST(the_guard_decides_about_the_snapshot_as_it_is),
+        TEST(lists_are_in_order_and_in_pages),
+        TEST(a_list_that_cannot_be_read_to_its_end_is_an_error),
+        TEST(lack_of_memory_loses_no_part_of_a_list),
+        TEST(state_is_opened_of_a_snapshot_that_has_it),
+        TEST(units_that_do_not_decode_are_told_in_openvmms_words),
+        TEST(a_verdict_from_memory_is_the_verdict_from_disk),
+        TEST(memory_that_cannot_be_opened_is_told_in_openvmms_words),
+        TEST(lack_of_memory_is_no_verdict),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
