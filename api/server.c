@@ -161,8 +161,9 @@ static void watch_connection(void *context, struct MHD_Connection *connection, v
         return; /* its first request will find that there is no memory */
     *slot = watched;
     reaper_allow(watched, PATIENCE_MS);
-    reaper_watch(&server->reaper, watched,
-                 MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd);
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
+    reaper_watch(&server->reaper, watched, info->connect_fd);
 }
 
 /* A part of a file, read ahead by a lane while the connection is suspended. */
@@ -423,7 +424,7 @@ static enum MHD_Result finish(struct exchange *exchange)
 {
     struct request *request = &exchange->request;
 
-    if (exchange->piece.len > 0) { /* the last of an upload: we are called again when it is stored */
+    if (exchange->piece.len > 0) { /* the last of it: we are called again when it is stored */
         detach_piece(exchange);
         return MHD_YES;
     }

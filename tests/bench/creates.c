@@ -1,5 +1,5 @@
-/* Durable creates, 32 at a time: by requests to the service, or by a bare loop of the system calls that
- * the service makes for one (as strace -f shows them). Prints creates a second.
+/* Durable creates, 32 at a time: by requests to the service, or by a bare loop of the system calls
+ * that the service makes for one (as strace -f shows them). Prints creates a second.
  *
  *   creates http PORT MEMORY_FILE COUNT
  *   creates loop DIRECTORY MEMORY_FILE COUNT

@@ -1,5 +1,5 @@
-/* Requests that wait for a disk delay nobody else. Linked with --wrap for fsync and fdatasync, which
- * are held until a test lets them go. */
+/* Requests that wait for a disk delay nobody else. Linked with --wrap for fsync and fdatasync,
+ * which are held until a test lets them go. */
 #include <pthread.h>
 #include <stdio.h>
 #include <string.h>
@@ -174,7 +174,8 @@ static void a_client_that_leaves_does_not_undo_its_create(void **state)
     auto_text struct text body = {0};
     auto_text struct text request = {0};
 
-    text_appendf(&body, "{\"id\":\"a\",\"memory_file_path\":\"%s\"," REQUIRED_MEMBERS "}", memory.text);
+    text_appendf(&body, "{\"id\":\"a\",\"memory_file_path\":\"%s\"," REQUIRED_MEMBERS "}",
+                 memory.text);
     text_appendf(&request,
                  "POST /snapshots HTTP/1.1\r\nHost: localhost\r\n" JSON_BODY
                  "\r\nContent-Length: %zu\r\n\r\n%s",

@@ -208,7 +208,8 @@ static void create_with_state(struct test *test, const struct path *memory)
 
     must(out && fwrite(STATE, 1, STATE_LEN, out) == STATE_LEN && fclose(out) == 0, file.text);
     test_send(test, "POST", "/snapshots", &made,
-              "{\"id\":\"a\",\"memory_file_path\":\"%s\",\"state_file_path\":\"%s\"," REQUIRED_MEMBERS "}",
+              "{\"id\":\"a\",\"memory_file_path\":\"%s\","
+              "\"state_file_path\":\"%s\"," REQUIRED_MEMBERS "}",
               memory->text, file.text);
     assert_int_equal(made.status, 201);
 }
@@ -305,7 +306,8 @@ static void state_is_served_byte_for_byte_whole_and_in_parts(void **state)
     FILE *out = fopen(file.text, "w");
     must(out && fwrite(data, 1, len, out) == len && fclose(out) == 0, file.text);
     test_send(test, "POST", "/snapshots", &made,
-              "{\"id\":\"a\",\"memory_file_path\":\"%s\",\"state_file_path\":\"%s\"," REQUIRED_MEMBERS "}",
+              "{\"id\":\"a\",\"memory_file_path\":\"%s\","
+              "\"state_file_path\":\"%s\"," REQUIRED_MEMBERS "}",
               memory.text, file.text);
     assert_int_equal(made.status, 201);
     test_get(test, "/snapshots/a/state", &whole);

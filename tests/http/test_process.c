@@ -97,7 +97,8 @@ static int send_most_of_a_create(struct test *test, const struct path *memory)
     auto_text struct text request = {0};
     int fd = raw_open(test);
 
-    text_appendf(&body, "{\"id\":\"a\",\"memory_file_path\":\"%s\"," REQUIRED_MEMBERS "}", memory->text);
+    text_appendf(&body, "{\"id\":\"a\",\"memory_file_path\":\"%s\"," REQUIRED_MEMBERS "}",
+                 memory->text);
     text_appendf(&request,
                  "POST /snapshots HTTP/1.1\r\nHost: localhost\r\n" JSON_BODY
                  "\r\nContent-Length: %zu\r\nExpect: 100-continue\r\n\r\n",

@@ -1,4 +1,5 @@
-/* What holds for every resource: methods, request ids, and requests that are refused at the gate. */
+/* What holds for every resource: methods, request ids, and requests that are refused at the
+ * gate. */
 #include <stdio.h>
 #include <string.h>
 
@@ -99,18 +100,20 @@ static void a_safe_request_id_is_taken_over_and_another_is_replaced(void **state
 
 static void requests_are_judged_at_the_gate(void **state)
 {
+    /* clang-format off */
     static const struct {
         const char *status, *request;
     } requests[] = {
-        {"400", "GET /healthz HTTP/1.1\r\n\r\n"                                                     },
-        {"400", HEAD("GET /healthz") "Host: localhost\r\n\r\n"                                      },
-        {"400", HEAD("POST /snapshots") "Content-Length: 2\r\nContent-Length: 3\r\n\r\n{}"          },
+        {"400", "GET /healthz HTTP/1.1\r\n\r\n"},
+        {"400", HEAD("GET /healthz") "Host: localhost\r\n\r\n"},
+        {"400", HEAD("POST /snapshots") "Content-Length: 2\r\nContent-Length: 3\r\n\r\n{}"},
         {"400", HEAD("POST /snapshots") "Content-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n"
-                                        "2\r\n{}\r\n0\r\n\r\n"                       },
+                                        "2\r\n{}\r\n0\r\n\r\n"},
         {"400", HEAD("POST /snapshots") "Transfer-Encoding: chunked\r\n"
                                         "Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n"},
-        {"501", HEAD("POST /snapshots") "Transfer-Encoding: xchunked\r\n\r\n"                       },
+        {"501", HEAD("POST /snapshots") "Transfer-Encoding: xchunked\r\n\r\n"},
     };
+    /* clang-format on */
 
     for (size_t i = 0; i < sizeof requests / sizeof requests[0]; i++) {
         auto_text struct text answer = {0};
@@ -135,7 +138,8 @@ static void a_name_that_is_not_ours_is_misdirected(void **state)
         auto_answer struct answer good = {0};
         auto_answer struct answer bad = {0};
         test_call(*state,
-                  &(struct call){.path = "/healthz", .headers = {path_of("Host: %s", ours[i]).text}},
+                  &(struct call){.path = "/healthz",
+                                 .headers = {path_of("Host: %s", ours[i]).text}},
                   &good);
         assert_int_equal(good.status, 200);
         if (!*others[i])
@@ -162,7 +166,7 @@ static void targets_in_absolute_form_name_their_host(void **state)
                          "Connection: close\r\n\r\n",
                  &other);
     assert_memory_equal(other.data, "HTTP/1.1 421 ", 13);
-    raw_exchange(*state, "OPTIONS * HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n", &star);
+    raw_exchange(*state, HEAD("OPTIONS *") "Connection: close\r\n\r\n", &star);
     assert_memory_equal(star.data, "HTTP/1.1 204 ", 13);
     assert_non_null(strstr(star.data, "Allow: "));
 }

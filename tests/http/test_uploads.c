@@ -98,7 +98,8 @@ static void base64_and_a_part_of_the_same_bytes_are_the_same_request(void **stat
     auto_answer struct answer other = {0};
 
     test_send(test, "POST", "/snapshots", &made,
-              "{\"id\":\"a\",\"memory_file_path\":\"%s\",\"state_base64\":\"CgA=\"," REQUIRED_MEMBERS "}",
+              "{\"id\":\"a\",\"memory_file_path\":\"%s\","
+              "\"state_base64\":\"CgA=\"," REQUIRED_MEMBERS "}",
               memory.text);
     assert_int_equal(made.status, 201);
     assert_int_equal(json_integer_value(answer_at(&made, "state.size_bytes")), 2);
@@ -108,7 +109,8 @@ static void base64_and_a_part_of_the_same_bytes_are_the_same_request(void **stat
     post(test, &body, false, &same);
     assert_int_equal(same.status, 200);
     test_send(test, "POST", "/snapshots", &other,
-              "{\"id\":\"a\",\"memory_file_path\":\"%s\",\"state_base64\":\"CgAKAA==\"," REQUIRED_MEMBERS "}",
+              "{\"id\":\"a\",\"memory_file_path\":\"%s\","
+              "\"state_base64\":\"CgAKAA==\"," REQUIRED_MEMBERS "}",
               memory.text);
     assert_problem(&other, 409, "already_exists");
 }
