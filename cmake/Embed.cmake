@@ -2,7 +2,7 @@
 # and `const size_t symbol_size`, declared in "generated/<symbol>.h".
 function(embed target file symbol)
     set(dir ${PROJECT_BINARY_DIR}/generated)
-    set(assembly ${dir}/${symbol}.s)
+    set(assembly ${dir}/${symbol}.S) # preprocessed, so that no flag is unused
     file(WRITE ${dir}/${symbol}.h
 "#pragma once
 #include <stddef.h>

@@ -20,4 +20,4 @@ shellcheck "${scripts[@]}"
 
 echo "== tidy"
 printf '%s\n' "${sources[@]}" | grep '\.c$' \
-    | xargs -P "$(nproc)" -n 4 clang-tidy -p "$build" --quiet 2> >(grep -vE 'warnings generated|^$' >&2)
+    | xargs -P "$(nproc)" -n 4 clang-tidy -p "$build" --quiet 2> >(grep -vE 'warnings? generated|^$' >&2)
