@@ -13,6 +13,7 @@ if(WERROR)
     add_compile_options("$<$<COMPILE_LANGUAGE:C>:-Werror>")
 endif()
 if(SANITIZE)
+    add_compile_definitions(SANITIZED) # for tests that measure memory
     add_compile_options("$<$<COMPILE_LANGUAGE:C>:-fsanitize=${SANITIZE};-fno-omit-frame-pointer;-fno-sanitize-recover=all>")
     add_link_options(-fsanitize=${SANITIZE})
 endif()
