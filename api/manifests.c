@@ -3,8 +3,10 @@
 #include "api/tag.h"
 #include "service/cache.h"
 
-enum { AS_JSON,
-       AS_PROTOBUF };
+enum {
+    AS_JSON,
+    AS_PROTOBUF
+};
 
 /* Takes over the reference to `cached`. */
 static bool respond_take(const struct request *request, const struct cached *cached, int offer,

@@ -51,9 +51,11 @@ struct exchange {
     struct MHD_Connection *connection;
     struct watched *watched;
     struct exchange *next; /* while it is spare */
-    enum { HEAD_EXPECTED,
-           BODY_EXPECTED,
-           ANSWER_READY } phase;
+    enum {
+        HEAD_EXPECTED,
+        BODY_EXPECTED,
+        ANSWER_READY
+    } phase;
     struct text piece; /* of a body, to be stored */
     struct response response;
     struct request request;

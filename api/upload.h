@@ -9,9 +9,11 @@
 struct upload {
     struct service *service;
     struct multipart *multipart;
-    enum { UPLOAD_BETWEEN,
-           UPLOAD_SNAPSHOT,
-           UPLOAD_STATE } part;
+    enum {
+        UPLOAD_BETWEEN,
+        UPLOAD_SNAPSHOT,
+        UPLOAD_STATE
+    } part;
     bool has_snapshot;
     struct text snapshot; /* JSON */
     struct draft *draft;  /* NULL until the part `state` begins */

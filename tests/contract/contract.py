@@ -1,9 +1,9 @@
 #!/usr/bin/python3
 """Tables of the code against the documents they imply: contract.py PROGRAM
 
-Routes, query parameters and error codes against openapi.yaml, every example there against its schema,
-and every setting against README.md. Prints what differs; needs Debian's python3-yaml and
-python3-jsonschema."""
+Routes, query parameters and error codes with their statuses and titles against openapi.yaml, every
+example there against its schema, and every setting against README.md. Prints what differs; needs
+Debian's python3-yaml and python3-jsonschema."""
 
 import re
 import subprocess
@@ -67,14 +67,15 @@ def check_routes():
 
 
 def check_codes():
-    code = set(re.findall(r'X\(ERR_\w+, "(\w+)"\)', (ROOT / "base/error.h").read_text())) - {"none"}
-    schemas = api["components"]["schemas"]
-    same("problem codes", code, set(resolve(schemas["Problem"]["properties"]["code"])["enum"]))
-    shown = set()
-    for node in walk(api):
-        if isinstance(node, dict) and isinstance(node.get("code"), str) and "detail" in node:
-            shown.add(node["code"])
-    same("problem codes shown in an example", code, shown)
+    slugs = dict(re.findall(r'X\((ERR_\w+), "(\w+)"\)', (ROOT / "base/error.h").read_text()))
+    del slugs["ERR_NONE"]
+    problem = api["components"]["schemas"]["Problem"]
+    same("problem codes", set(slugs.values()), set(resolve(problem["properties"]["code"])["enum"]))
+    rows = re.findall(r'\{(\d+), "([^"]+)"\s*\}, /\* (ERR_\w+)', (ROOT / "api/problem.c").read_text())
+    code = {(slugs[name], int(status), title) for status, title, name in rows if name in slugs}
+    shown = {(node["code"], node["status"], node["title"]) for node in walk(api)
+             if isinstance(node, dict) and isinstance(node.get("code"), str) and "detail" in node}
+    same("problem codes shown in an example, with status and title", code, shown)
 
 
 def walk(node):
@@ -115,12 +116,13 @@ def examples(content):
 
 def check_contents(what, contents):
     for kind, content in contents.items():
-        if "json" not in kind:
-            continue
         shown = list(examples(content))
-        check(f"{what} has an example", shown, "none")
+        check(f"{what} {kind} has an example", shown, "none")
         for name, value in shown:
-            check_example(f"{what} {name}", content["schema"], value)
+            check_example(f"{what} {kind} {name}", content["schema"], value)
+            if kind == "application/problem+json":
+                check(f"{what} {name} has the answer's status", what.endswith(str(value["status"])),
+                      value["status"])
 
 
 def check_examples():
@@ -131,6 +133,13 @@ def check_examples():
             answer = resolve(answer)
             check_contents(f"{what} {status}", answer.get("content", {}))
             check(f"{what} {status} has X-Request-Id", "X-Request-Id" in answer.get("headers", {}))
+
+
+def check_named_examples():
+    """Of parameters and headers."""
+    for group in ("parameters", "headers"):
+        for name, one in api["components"][group].items():
+            check_example(f"{group} {name}", one["schema"], one["example"])
 
 
 def check_settings(program):
@@ -149,6 +158,7 @@ check_routes()
 check_codes()
 check_fields()
 check_examples()
+check_named_examples()
 check_settings(sys.argv[1])
 print(*failures, sep="\n")
 print(f"{passed} passed, {len(failures)} failed")
