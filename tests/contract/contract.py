@@ -2,12 +2,16 @@
 """Tables of the code against the documents they imply: contract.py PROGRAM
 
 Routes, query parameters and error codes with their statuses and titles against openapi.yaml, every
-example there against its schema, and every setting against README.md. Prints what differs; needs
-Debian's python3-yaml and python3-jsonschema."""
+example there against its schema, what the program answers against both, and every setting against
+README.md. Prints what differs; needs Debian's python3-yaml and python3-jsonschema."""
 
+import json
 import re
 import subprocess
 import sys
+import tempfile
+import urllib.error
+import urllib.request
 from pathlib import Path
 
 import jsonschema
@@ -154,12 +158,75 @@ def check_settings(program):
     check("--help fits a screen", len(lines) <= 24 and max(map(len, lines)) <= 80, f"{len(lines)} lines")
 
 
+class Program:
+    """The program on a store of its own, with one memory file to capture."""
+
+    def __init__(self, program, home):
+        self.memory = Path(home) / "memory.bin"
+        self.memory.write_bytes(bytes(4096))
+        self.process = subprocess.Popen(
+            [program, "--store", f"{home}/store", "--memory-root", home, "--listen", "127.0.0.1:0"],
+            stderr=subprocess.PIPE, text=True)
+        log = iter(self.process.stderr.readline, "")
+        self.url = next(line for line in log if "listening" in line).split("address=")[1].strip()
+
+    def call(self, method, path, body=None):
+        request = urllib.request.Request(self.url + path, method=method,
+                                         data=None if body is None else json.dumps(body).encode(),
+                                         headers={"Content-Type": "application/json"} if body else {})
+        try:
+            answer = urllib.request.urlopen(request)
+        except urllib.error.HTTPError as error:
+            answer = error
+        with answer:
+            return answer.status, answer.headers.get_content_type(), json.loads(answer.read())
+
+
+def check_answers(program):
+    """What the program answers fits the document, and between the answers every member is seen."""
+    creation = {"id": "a", "memory_file_path": "", "openvmm_version": "0.0.0", "vp_count": 2,
+                "architecture": "x86_64", "labels": {"vm": "a"}, "vmm_args": [],
+                "state_base64": "CgA="}
+    calls = [
+        ("post", "/snapshots", "", creation),
+        ("post", "/snapshots", "", creation | {"id": ".", "colour": 1}),
+        ("get", "/snapshots", "?include=live", None),
+        ("get", "/snapshots/{id}", "?include=live", None),
+        ("put", "/snapshots/{id}", "", creation),
+        ("get", "/snapshots/{id}/manifest", "", None),
+        ("post", "/snapshots/{id}/validate", "", {"vp_count": 3, "state_units": ["rtc"]}),
+        ("post", "/snapshots/{id}/validate", "?strict=1", {"architecture": "aarch64"}),
+        ("get", "/snapshots/{id}/state/units", "", None),
+        ("get", "/snapshots/{id}/state", "?colour=1", None),
+        ("get", "/healthz", "", None),
+    ]
+    seen = {}
+    with tempfile.TemporaryDirectory() as home:
+        running = Program(program, home)
+        creation["memory_file_path"] = calls[1][3]["memory_file_path"] = str(running.memory)
+        for method, path, query, body in calls:
+            status, kind, answer = running.call(method.upper(), path.replace("{id}", "a") + query, body)
+            documented = resolve(api["paths"][path][method]["responses"].get(str(status), {}))
+            schema = documented.get("content", {}).get(kind, {}).get("schema")
+            check(f"{method} {path} {status} {kind} is documented", schema)
+            check_example(f"{method} {path} {status}", schema or {}, answer)
+            seen.setdefault(json.dumps(schema), set()).update(answer)
+        running.process.terminate()
+        check("the program ends well", running.process.wait() == 0)
+        running.process.stderr.close()
+    for schema, members in seen.items():
+        properties = set(resolve(json.loads(schema)).get("properties", {}))
+        if properties:
+            same(f"members of {schema}", members, properties)
+
+
 check_routes()
 check_codes()
 check_fields()
 check_examples()
 check_named_examples()
 check_settings(sys.argv[1])
+check_answers(sys.argv[1])
 print(*failures, sep="\n")
 print(f"{passed} passed, {len(failures)} failed")
 sys.exit(bool(failures))
