@@ -1,6 +1,7 @@
 #include "api/server.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <microhttpd.h>
 #include <pthread.h>
 #include <stdatomic.h>
@@ -31,7 +32,8 @@
 struct server {
     struct service *service;
     struct http_settings http;
-    struct MHD_Daemon *daemon;
+    struct MHD_Daemon **daemons; /* one for each event loop */
+    unsigned daemon_count;
     pthread_mutex_t mutex; /* of what follows, up to the blank line */
     pthread_cond_t done;
     unsigned running;       /* requests begun and not yet answered in full */
@@ -480,19 +482,20 @@ __attribute__((format(printf, 2, 0))) static void log_library(void *context, con
     log_event(LOG_DEBUG, "libmicrohttpd", LOG_TEXT("detail", message));
 }
 
-static bool start_daemon(struct server *server, const struct server_settings *settings,
-                         int listening)
+/* An event loop with a descriptor of its own for the listening socket. Not the library's pool of
+ * threads: in 0.9.75 its MHD_quiesce_daemon() aborts the process when it races with one of them. */
+static struct MHD_Daemon *start_daemon(struct server *server,
+                                       const struct server_settings *settings, int listening)
 {
     const unsigned flags = MHD_USE_EPOLL_INTERNAL_THREAD | MHD_USE_ITC | MHD_ALLOW_SUSPEND_RESUME
         | MHD_USE_ERROR_LOG;
 
     /* STRICT_FOR_CLIENT 1 sends a head twice where Host is missing; that we check ourselves. */
-    server->daemon = MHD_start_daemon(
+    return MHD_start_daemon(
         flags, 0, NULL, NULL, handle, server,
         MHD_OPTION_EXTERNAL_LOGGER, log_library, NULL,
         MHD_OPTION_LISTEN_SOCKET, listening,
-        MHD_OPTION_THREAD_POOL_SIZE, settings->event_threads,
-        MHD_OPTION_CONNECTION_LIMIT, settings->connections_max,
+        MHD_OPTION_CONNECTION_LIMIT, settings->connections_max / settings->event_threads,
         MHD_OPTION_CONNECTION_TIMEOUT, settings->idle_timeout_s,
         MHD_OPTION_CONNECTION_MEMORY_LIMIT, CONNECTION_MEMORY,
         MHD_OPTION_STRICT_FOR_CLIENT, 0,
@@ -501,7 +504,41 @@ static bool start_daemon(struct server *server, const struct server_settings *se
         MHD_OPTION_NOTIFY_COMPLETED, complete, server,
         MHD_OPTION_NOTIFY_CONNECTION, watch_connection, server,
         MHD_OPTION_END);
-    return server->daemon != NULL;
+}
+
+static void stop_accepting(struct server *server)
+{
+    for (unsigned i = 0; i < server->daemon_count; i++) {
+        MHD_socket listening = MHD_quiesce_daemon(server->daemons[i]);
+        if (listening != MHD_INVALID_SOCKET)
+            close(listening);
+    }
+}
+
+static void stop_daemons(struct server *server)
+{
+    for (unsigned i = 0; i < server->daemon_count; i++)
+        MHD_stop_daemon(server->daemons[i]);
+    free(server->daemons);
+}
+
+static bool start_daemons(struct server *server, const struct server_settings *settings,
+                          int listening)
+{
+    server->daemons = calloc(settings->event_threads, sizeof(struct MHD_Daemon *));
+    while (server->daemons && server->daemon_count < settings->event_threads) {
+        auto_fd int own = fcntl(listening, F_DUPFD_CLOEXEC, 0);
+        struct MHD_Daemon *daemon = own < 0 ? NULL : start_daemon(server, settings, own);
+        if (!daemon)
+            break;
+        own = -1; /* the daemon's, until stop_accepting() */
+        server->daemons[server->daemon_count++] = daemon;
+    }
+    if (server->daemon_count == settings->event_threads)
+        return true;
+    stop_accepting(server);
+    stop_daemons(server);
+    return false;
 }
 
 static bool start(struct server *server, const struct server_settings *settings, int listening,
@@ -509,7 +546,7 @@ static bool start(struct server *server, const struct server_settings *settings,
 {
     if (!reaper_start(&server->reaper, err))
         return false;
-    if (start_daemon(server, settings, listening))
+    if (start_daemons(server, settings, listening))
         return true;
     error_set(err, ERR_INTERNAL, "cannot start the HTTP server: %s", strerrordesc_np(errno));
     reaper_stop(&server->reaper);
@@ -532,9 +569,10 @@ struct server *server_start(struct service *service, const struct server_setting
     server->idle_ms = (uint64_t)settings->idle_timeout_s * 1000;
     pthread_mutex_init(&server->mutex, NULL);
     pthread_cond_init(&server->done, NULL);
-    if (start(server, settings, listening, err))
-        return server;
+    bool started = start(server, settings, listening, err);
     close(listening);
+    if (started)
+        return server;
     free(server);
     return NULL;
 }
@@ -559,12 +597,10 @@ void server_stop(struct server *server, unsigned patience_s)
     if (!server)
         return;
     atomic_store(&server->draining, true);
-    MHD_socket listening = MHD_quiesce_daemon(server->daemon);
+    stop_accepting(server);
     wait_for_running(server, patience_s);
-    MHD_stop_daemon(server->daemon);
+    stop_daemons(server);
     reaper_stop(&server->reaper);
-    if (listening != MHD_INVALID_SOCKET)
-        close(listening);
     while (server->spare) {
         struct exchange *exchange = server->spare;
         server->spare = exchange->next;
