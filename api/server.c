@@ -527,11 +527,12 @@ static bool start_daemons(struct server *server, const struct server_settings *s
 {
     server->daemons = calloc(settings->event_threads, sizeof(struct MHD_Daemon *));
     while (server->daemons && server->daemon_count < settings->event_threads) {
-        auto_fd int own = fcntl(listening, F_DUPFD_CLOEXEC, 0);
+        int own = fcntl(listening, F_DUPFD_CLOEXEC, 0); /* the daemon's, until stop_accepting() */
         struct MHD_Daemon *daemon = own < 0 ? NULL : start_daemon(server, settings, own);
-        if (!daemon)
+        if (!daemon) {
+            close_p(&own);
             break;
-        own = -1; /* the daemon's, until stop_accepting() */
+        }
         server->daemons[server->daemon_count++] = daemon;
     }
     if (server->daemon_count == settings->event_threads)
