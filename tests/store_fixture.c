@@ -108,6 +108,16 @@ static void meet(void *context)
     pthread_mutex_unlock(&meeting->mutex);
 }
 
+struct path fixture_memory(const struct fixture *fixture)
+{
+    return path_of("%s/memory", fixture->root.text);
+}
+
+struct path fixture_snapshot(const struct fixture *fixture, const char *id, const char *file)
+{
+    return path_of("%s/snapshots/%s%s%s", fixture->store.text, id, *file ? "/" : "", file);
+}
+
 /* When each of the lane's threads is at the meeting, none is at anything else. */
 void fixture_settle(struct fixture *fixture)
 {

@@ -27,6 +27,12 @@ void fixture_open(struct fixture *fixture);
 void fixture_close(struct fixture *fixture);
 void fixture_reopen(struct fixture *fixture);
 
+/* The file "memory" in the memory root. */
+struct path fixture_memory(const struct fixture *fixture);
+
+/* A snapshot's directory, or a file in it unless `file` is "". */
+struct path fixture_snapshot(const struct fixture *fixture, const char *id, const char *file);
+
 /* Waits until everything that was handed to the bulk lane is done. */
 void fixture_settle(struct fixture *fixture);
 

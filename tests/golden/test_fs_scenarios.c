@@ -599,11 +599,7 @@ static void spoil(const struct trial *trial, const struct spoiling *spoiling)
 
 static void read_expectation(const json_t *vector, struct expectation *out)
 {
-    out->has_architecture = out->has_memory_size = out->has_vp_count = out->has_page_size = true;
-    vector_text(vector_get(vector, "architecture"), &out->architecture);
-    out->memory_size_bytes = vector_uint64(vector_get(vector, "memory_size_bytes"));
-    out->vp_count = (uint32_t)vector_uint64(vector_get(vector, "vp_count"));
-    out->page_size = (uint32_t)vector_uint64(vector_get(vector, "page_size"));
+    vector_expectation(vector, out);
     out->has_state_units = true;
     out->state_units = calloc(2, sizeof *out->state_units);
     out->state_unit_count = 2;

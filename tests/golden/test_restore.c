@@ -9,16 +9,6 @@
 #define RESTORE_LINES 115
 #define RESTORE_OK    40
 
-static bool read_text(void *context, uint64_t offset, void *buffer, size_t len, struct error *err)
-{
-    const struct text *bytes = context;
-
-    (void)err;
-    assert_true(offset + len <= bytes->len);
-    memcpy(buffer, bytes->data + offset, len);
-    return true;
-}
-
 static void read_live_units(const json_t *names, struct expectation *out)
 {
     size_t count = json_array_size(names);
@@ -48,7 +38,7 @@ static void judge(const json_t *vector, struct judged *out)
     snprintf(path, sizeof path, GOLDEN("state/%s"), json_string_value(vector_get(vector, "file")));
     vector_file(path, &bytes);
     read_live_units(vector_get(vector, "live_units"), &expectation);
-    if (!state_decode(read_text, &bytes, bytes.len, &out->units, &err))
+    if (!state_decode(vector_read_text, &bytes, bytes.len, &out->units, &err))
         files.state_error = err.message;
     /* In parentheses: cmocka has a macro of that name. */
     assert_succeeds((expect_check)(&manifest, &files, &expectation, &out->verdict, &err));

@@ -15,16 +15,6 @@ static bool differs(const char *what)
     return false;
 }
 
-static bool read_text(void *context, uint64_t offset, void *buffer, size_t len, struct error *err)
-{
-    const struct text *bytes = context;
-
-    (void)err;
-    assert_true(offset + len <= bytes->len);
-    memcpy(buffer, bytes->data + offset, len);
-    return true;
-}
-
 /* FNV-1a over the blob of each unit, found by the offsets that the wire reader gives. */
 struct hashes {
     const struct text *bytes;
@@ -93,7 +83,7 @@ static bool units_equal(const struct state_units *units, struct text *bytes,
     const struct wire_input input = {
         .subject = "state",
         .size = bytes->len,
-        .read = read_text,
+        .read = vector_read_text,
         .context = bytes,
         .window = &window,
         .window_size = 1,
@@ -115,7 +105,7 @@ static bool check_bytes(struct text *bytes, const json_t *result)
     struct error err = {0};
     auto_state_units struct state_units units = {0};
 
-    if (state_decode(read_text, bytes, bytes->len, &units, &err))
+    if (state_decode(vector_read_text, bytes, bytes->len, &units, &err))
         return json_is_true(vector_get(result, "ok"))
             ? units_equal(&units, bytes, vector_get(result, "units"))
             : differs("decoded, though it should not");

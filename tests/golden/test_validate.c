@@ -8,15 +8,6 @@
 #define VALIDATE_LINES 270
 #define VALIDATE_VALID 106
 
-static void read_expectation(const json_t *vector, struct expectation *out)
-{
-    out->has_architecture = out->has_memory_size = out->has_vp_count = out->has_page_size = true;
-    vector_text(vector_get(vector, "architecture"), &out->architecture);
-    out->memory_size_bytes = vector_uint64(vector_get(vector, "memory_size_bytes"));
-    out->vp_count = (uint32_t)vector_uint64(vector_get(vector, "vp_count"));
-    out->page_size = (uint32_t)vector_uint64(vector_get(vector, "page_size"));
-}
-
 /* OpenVMM stops at the first mismatch: it is the first of ours. */
 static bool equals(const struct verdict *verdict, const json_t *result)
 {
@@ -39,7 +30,7 @@ static bool check_manifest(const json_t *vector, void *context)
     size_t *valid = context;
 
     vector_manifest(vector_get(vector, "manifest"), &manifest);
-    read_expectation(vector_get(vector, "expected"), &expectation);
+    vector_expectation(vector_get(vector, "expected"), &expectation);
     struct expect_files files = {.memory_size_bytes = manifest.memory_size_bytes};
     /* In parentheses: cmocka has a macro of that name. */
     assert_succeeds((expect_check)(&manifest, &files, &expectation, &verdict, &err));

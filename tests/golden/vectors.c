@@ -222,3 +222,22 @@ bool manifests_equal(const struct manifest *a, const struct manifest *b)
         && a->page_size == b->page_size
         && texts_equal(&a->architecture, &b->architecture);
 }
+
+void vector_expectation(const json_t *object, struct expectation *out)
+{
+    out->has_architecture = out->has_memory_size = out->has_vp_count = out->has_page_size = true;
+    vector_text(vector_get(object, "architecture"), &out->architecture);
+    out->memory_size_bytes = vector_uint64(vector_get(object, "memory_size_bytes"));
+    out->vp_count = (uint32_t)vector_uint64(vector_get(object, "vp_count"));
+    out->page_size = (uint32_t)vector_uint64(vector_get(object, "page_size"));
+}
+
+bool vector_read_text(void *context, uint64_t offset, void *buffer, size_t len, struct error *err)
+{
+    const struct text *bytes = context;
+
+    if (offset > bytes->len || len > bytes->len - offset)
+        return error_set(err, ERR_INTERNAL, "a read beyond the end of a vector");
+    memcpy(buffer, bytes->data + offset, len);
+    return true;
+}

@@ -5,6 +5,7 @@
 
 #include <jansson.h>
 
+#include "base/error.h"
 #include "codec/model.h"
 
 #define GOLDEN(name) SOURCE_DIR "/tests/golden/" name
@@ -34,6 +35,12 @@ void vector_file(const char *path, struct text *out);
 
 /* From an object with the seven fields; it may have others. */
 void vector_manifest(const json_t *object, struct manifest *out);
+
+/* From an object with the four members that a manifest is checked for. */
+void vector_expectation(const json_t *object, struct expectation *out);
+
+/* Reads from a struct text: a state_read_fn. */
+bool vector_read_text(void *context, uint64_t offset, void *buffer, size_t len, struct error *err);
 
 /* An object's member that must be there. */
 const json_t *vector_get(const json_t *object, const char *key);

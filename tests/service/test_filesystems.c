@@ -43,11 +43,6 @@ static void move_in(struct place *place)
     fixture_open(&place->fixture);
 }
 
-static struct path memory_of(const struct place *place)
-{
-    return path_of("%s/memory", place->fixture.root.text);
-}
-
 static struct path captured(const struct place *place)
 {
     return path_of("%s/snapshots/" ID "/" MEMORY_FILE, place->fixture.store.text);
@@ -57,7 +52,7 @@ static bool create(struct place *place, enum capture capture, struct made *out, 
 {
     auto_creation struct creation creation;
 
-    request(&creation, ID, memory_of(place).text, capture, 1);
+    request(&creation, ID, fixture_memory(&place->fixture).text, capture, 1);
     return snapshot_create(place->fixture.service, &creation, NULL, out, err);
 }
 
@@ -90,7 +85,7 @@ static void check_clones(const char *type)
     }
     move_in(&place);
     assert_true(place.fixture.service->abilities.reflink);
-    disk_write(memory_of(&place).text, MEMORY_SIZE, 'm');
+    disk_write(fixture_memory(&place.fixture).text, MEMORY_SIZE, 'm');
     assert_succeeds(create(&place, CAPTURE_ISOLATE, &made, &err));
     assert_int_equal(made.snapshot.record.capture, CAPTURE_REFLINK);
     assert_null(made.snapshot.linked_to);
@@ -99,7 +94,7 @@ static void check_clones(const char *type)
     assert_int_equal(found.live.link_count, 1);
 
     /* Independent: the VM writes on, the snapshot stays. */
-    disk_write(memory_of(&place).text, MEMORY_SIZE, 'x');
+    disk_write(fixture_memory(&place.fixture).text, MEMORY_SIZE, 'x');
     assert_true(disk_holds(captured(&place).text, MEMORY_SIZE, 'm'));
     snapshot_clear(&found);
     get_live(&place, &found);
@@ -125,7 +120,7 @@ static void check_copies_instead(struct place *place)
     auto_made struct made made = {0};
 
     assert_false(place->fixture.service->abilities.reflink);
-    disk_write(memory_of(place).text, MEMORY_SIZE, 'm');
+    disk_write(fixture_memory(&place->fixture).text, MEMORY_SIZE, 'm');
     assert_fails(create(place, CAPTURE_REFLINK, &made, &err), ERR_REFLINK_UNSUPPORTED);
     assert_string_equal(err.field, "/memory_file_path");
     assert_non_null(strstr(err.message, "\"isolate\""));
@@ -177,14 +172,14 @@ static void memory_on_another_filesystem_is_told_with_openvmms_advice(void **sta
     place.fixture.root = place.at;
     place.fixture.roots[0] = place.at.text;
     fixture_open(&place.fixture);
-    disk_write(memory_of(&place).text, PAGE, 'm');
+    disk_write(fixture_memory(&place.fixture).text, PAGE, 'm');
     assert_fails(create(&place, CAPTURE_LINK, &made, &err), ERR_DIFFERENT_FILESYSTEM);
     assert_string_equal(
         err.message,
         path_of("memory backing file (%s) must be on the same filesystem as the snapshot directory "
                 "(%s/snapshots/" ID "); consider placing the backing file inside the snapshot "
                 "directory",
-                memory_of(&place).text, place.fixture.store.text)
+                fixture_memory(&place.fixture).text, place.fixture.store.text)
             .text);
     assert_string_equal(err.field, "/memory_file_path");
     assert_nothing_left(&place);
@@ -207,11 +202,11 @@ static void one_filesystem_through_two_mounts_is_told_as_such(void **state)
     place.fixture.root = place.at;
     place.fixture.roots[0] = place.at.text;
     fixture_open(&place.fixture);
-    disk_write(memory_of(&place).text, PAGE, 'm');
+    disk_write(fixture_memory(&place.fixture).text, PAGE, 'm');
     assert_fails(create(&place, CAPTURE_LINK, &made, &err), ERR_DIFFERENT_FILESYSTEM);
     assert_non_null(strstr(err.message, "one filesystem seen through two mounts"));
     assert_non_null(strstr(err.message, "mount their common parent directory once"));
-    assert_non_null(strstr(err.message, memory_of(&place).text));
+    assert_non_null(strstr(err.message, fixture_memory(&place.fixture).text));
     assert_non_null(strstr(err.message, place.fixture.store.text));
     assert_nothing_left(&place);
     fixture_close(&place.fixture);
@@ -233,7 +228,7 @@ static void room_is_checked_before_the_first_byte(void **state)
     }
     place.fixture.store = path_of("%s/store", place.at.text);
     fixture_open(&place.fixture);
-    disk_write(memory_of(&place).text, MEMORY_SIZE, 'm');
+    disk_write(fixture_memory(&place.fixture).text, MEMORY_SIZE, 'm');
     fault_arm(&fault);
     assert_fails(create(&place, CAPTURE_COPY, &made, &err), ERR_NO_SPACE);
     assert_int_equal(fault_disarm().calls, 0);

@@ -62,11 +62,6 @@ static void own(const char *path, uid_t uid, mode_t mode)
     must(lchown(path, uid, uid) == 0 && chmod(path, mode) == 0, path);
 }
 
-static struct path memory_of(const struct fixture *fixture)
-{
-    return path_of("%s/memory", fixture->root.text);
-}
-
 static struct path state_of(const struct fixture *fixture)
 {
     return path_of("%s/state", fixture->root.text);
@@ -89,8 +84,8 @@ static int set_up(void **state)
         return 0;
     own(fixture->home.text, 0, 0755);
     own(fixture->root.text, VMM, 0755);
-    disk_write(memory_of(fixture).text, PAGE, 'm');
-    own(memory_of(fixture).text, VMM, 0640);
+    disk_write(fixture_memory(fixture).text, PAGE, 'm');
+    own(fixture_memory(fixture).text, VMM, 0640);
     disk_write(state_of(fixture).text, 10, 's');
     own(state_of(fixture).text, VMM, 0644);
     disk_make_dir(fixture->store.text);
@@ -123,7 +118,7 @@ static bool create(struct fixture *fixture, const char *id, enum capture capture
     auto_creation struct creation creation;
     auto_made struct made made = {0};
 
-    request(&creation, id, memory_of(fixture).text, capture, 1);
+    request(&creation, id, fixture_memory(fixture).text, capture, 1);
     creation.state_file_path = state_path ? strdup(state_path) : NULL;
     return snapshot_create(fixture->service, &creation, NULL, &made, err);
 }
@@ -158,7 +153,7 @@ static bool replace(struct fixture *fixture, struct error *err)
     auto_creation struct creation creation;
     auto_made struct made made = {0};
 
-    request(&creation, "s", memory_of(fixture).text, CAPTURE_LINK, 2);
+    request(&creation, "s", fixture_memory(fixture).text, CAPTURE_LINK, 2);
     return snapshot_replace(fixture->service, &creation, NULL, &guard, &made, err);
 }
 
@@ -231,7 +226,7 @@ static void assert_refused(struct fixture *fixture,
 static void memory_that_may_not_be_read_is_refused_with_a_remedy(void **state)
 {
     need_root();
-    assert_refused(*state, create_link, memory_of(*state).text);
+    assert_refused(*state, create_link, fixture_memory(*state).text);
 }
 
 static void memory_that_may_not_be_reached_is_refused_with_a_remedy(void **state)
@@ -241,31 +236,32 @@ static void memory_that_may_not_be_reached_is_refused_with_a_remedy(void **state
 
     need_root();
     disk_make_dir(inner.text);
-    must(rename(memory_of(fixture).text, path_of("%s/memory", inner.text).text) == 0, "rename");
+    must(rename(fixture_memory(fixture).text, path_of("%s/memory", inner.text).text) == 0,
+         "rename");
     own(inner.text, VMM, 0700);
-    must(symlink("inner/memory", memory_of(fixture).text) == 0, "symlink");
-    assert_refused(fixture, create_link, memory_of(fixture).text);
+    must(symlink("inner/memory", fixture_memory(fixture).text) == 0, "symlink");
+    assert_refused(fixture, create_link, fixture_memory(fixture).text);
 }
 
 static void memory_that_may_not_be_linked_is_refused_with_a_remedy(void **state)
 {
     need_root();
     need_protected_links();
-    own(memory_of(*state).text, VMM, 0644);
-    assert_refused(*state, create_link, memory_of(*state).text);
+    own(fixture_memory(*state).text, VMM, 0644);
+    assert_refused(*state, create_link, fixture_memory(*state).text);
 }
 
 static void a_copy_that_cannot_be_given_away_is_refused_with_a_remedy(void **state)
 {
     need_root();
-    own(memory_of(*state).text, VMM, 0644);
+    own(fixture_memory(*state).text, VMM, 0644);
     assert_refused(*state, create_copy, MEMORY_FILE);
 }
 
 static void state_that_may_not_be_read_is_refused_with_a_remedy(void **state)
 {
     need_root();
-    own(memory_of(*state).text, OTHER, 0640);
+    own(fixture_memory(*state).text, OTHER, 0640);
     own(state_of(*state).text, VMM, 0600);
     assert_refused(*state, create_with_state, state_of(*state).text);
 }
@@ -280,7 +276,7 @@ static void make_foreign_directory(struct fixture *fixture, mode_t mode)
     disk_write(captured(fixture, "s", MEMORY_FILE).text, PAGE, 'm');
     own(captured(fixture, "s", MEMORY_FILE).text, VMM, 0644);
     own(captured(fixture, "s", "").text, VMM, mode);
-    own(memory_of(fixture).text, OTHER, 0640);
+    own(fixture_memory(fixture).text, OTHER, 0640);
 }
 
 static void a_directory_that_may_not_be_read_is_refused_with_a_remedy(void **state)
@@ -347,7 +343,7 @@ static void root_gives_what_it_makes_to_the_memory_files_owner(void **state)
     struct error err = {0};
 
     need_root();
-    own(memory_of(fixture).text, VMM, 0604);
+    own(fixture_memory(fixture).text, VMM, 0604);
     fixture_open(fixture);
     assert_succeeds(create(fixture, "s", CAPTURE_COPY, state_of(fixture).text, &err));
     assert_owned(captured(fixture, "s", MEMORY_FILE).text, VMM, 0604);
@@ -363,12 +359,12 @@ static void a_linked_memory_file_keeps_its_owner_and_mode(void **state)
     struct error err = {0};
 
     need_root();
-    own(memory_of(fixture).text, VMM, 0604);
-    struct stat before = disk_stat(memory_of(fixture).text);
+    own(fixture_memory(fixture).text, VMM, 0604);
+    struct stat before = disk_stat(fixture_memory(fixture).text);
     fixture_open(fixture);
     assert_succeeds(create(fixture, "s", CAPTURE_LINK, NULL, &err));
     assert_owned(captured(fixture, "s", MEMORY_FILE).text, VMM, 0604);
-    assert_int_equal(disk_stat(memory_of(fixture).text).st_ino, before.st_ino);
+    assert_int_equal(disk_stat(fixture_memory(fixture).text).st_ino, before.st_ino);
     assert_owned(captured(fixture, "s", STATE_FILE).text, VMM, 0604);
 }
 

@@ -15,11 +15,6 @@
 #define MEMORY_SIZE ((size_t)4 << 20)
 #define PAGE        ((size_t)4096)
 
-static struct path memory_of(const struct fixture *fixture)
-{
-    return path_of("%s/memory", fixture->root.text);
-}
-
 static struct path captured(const struct fixture *fixture)
 {
     return path_of("%s/snapshots/" ID "/" MEMORY_FILE, fixture->store.text);
@@ -30,7 +25,7 @@ static bool create(struct fixture *fixture, enum capture capture, struct made *o
 {
     auto_creation struct creation creation;
 
-    request(&creation, ID, memory_of(fixture).text, capture, 1);
+    request(&creation, ID, fixture_memory(fixture).text, capture, 1);
     return snapshot_create(fixture->service, &creation, NULL, out, err);
 }
 
@@ -47,12 +42,12 @@ static void a_link_is_the_source_itself(void **state)
     struct error err = {0};
     auto_made struct made made = {0};
 
-    disk_write(memory_of(*state).text, PAGE, 'm');
+    disk_write(fixture_memory(*state).text, PAGE, 'm');
     assert_succeeds(create(*state, CAPTURE_LINK, &made, &err));
     assert_int_equal(made.snapshot.record.capture, CAPTURE_LINK);
-    assert_string_equal(made.snapshot.linked_to, memory_of(*state).text);
+    assert_string_equal(made.snapshot.linked_to, fixture_memory(*state).text);
     assert_int_equal(disk_stat(captured(*state).text).st_ino,
-                     disk_stat(memory_of(*state).text).st_ino);
+                     disk_stat(fixture_memory(*state).text).st_ino);
 }
 
 static void a_copy_is_independent_of_its_source(void **state)
@@ -60,11 +55,11 @@ static void a_copy_is_independent_of_its_source(void **state)
     struct error err = {0};
     auto_made struct made made = {0};
 
-    disk_write(memory_of(*state).text, PAGE, 'm');
+    disk_write(fixture_memory(*state).text, PAGE, 'm');
     assert_succeeds(create(*state, CAPTURE_COPY, &made, &err));
     assert_int_equal(made.snapshot.record.capture, CAPTURE_COPY);
     assert_null(made.snapshot.linked_to);
-    disk_write(memory_of(*state).text, PAGE, 'x');
+    disk_write(fixture_memory(*state).text, PAGE, 'x');
     assert_true(disk_holds(captured(*state).text, PAGE, 'm'));
 }
 
@@ -77,7 +72,7 @@ static void a_source_that_is_removed_before_it_is_linked_is_told(void **state)
 {
     struct error err = {0};
     auto_made struct made made = {0};
-    struct path memory = memory_of(*state);
+    struct path memory = fixture_memory(*state);
     struct fault_plan fault = {.kinds = FAULT_DISK,
                                .only = "linkat",
                                .effect = FAULT_HOOK,
@@ -138,13 +133,13 @@ static void check_copy_of(struct fixture *fixture, const char *map, size_t cut,
     auto_made struct made made = {0};
     auto_text struct text holes = {0};
 
-    write_pages(memory_of(fixture).text, map, cut);
+    write_pages(fixture_memory(fixture).text, map, cut);
     assert_succeeds(create(fixture, CAPTURE_COPY, &made, &err));
     map_holes(captured(fixture).text, &holes);
     assert_string_equal(text_str(&holes), expected);
-    assert_same_bytes(memory_of(fixture).text, captured(fixture).text);
+    assert_same_bytes(fixture_memory(fixture).text, captured(fixture).text);
     assert_true(disk_stat(captured(fixture).text).st_blocks
-                <= disk_stat(memory_of(fixture).text).st_blocks);
+                <= disk_stat(fixture_memory(fixture).text).st_blocks);
     assert_succeeds(snapshot_delete(fixture->service, ID, &guard, &err));
 }
 
@@ -176,7 +171,7 @@ static void a_large_copy_keeps_every_byte(void **state)
 {
     struct error err = {0};
     auto_made struct made made = {0};
-    struct path memory = memory_of(*state);
+    struct path memory = fixture_memory(*state);
     auto_fd int fd = open(memory.text, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
 
     /* Data across the pieces that a copy is made in, and at odd places. */
@@ -203,7 +198,7 @@ static void check_resized(struct fixture *fixture, off_t size)
 {
     struct error err = {0};
     auto_made struct made made = {0};
-    struct path memory = memory_of(fixture);
+    struct path memory = fixture_memory(fixture);
     struct resizing resizing = {memory.text, size};
     struct fault_plan fault = {.kinds = FAULT_LOOK,
                                .only = "pread",
@@ -236,7 +231,7 @@ static void a_disk_that_fills_up_meanwhile_is_told(void **state)
     struct error err = {0};
     auto_made struct made made = {0};
 
-    disk_write(memory_of(*state).text, MEMORY_SIZE, 'm');
+    disk_write(fixture_memory(*state).text, MEMORY_SIZE, 'm');
     fault_arm_error("pwrite", 3, ENOSPC);
     assert_fails(create(*state, CAPTURE_COPY, &made, &err), ERR_NO_SPACE);
     assert_string_equal(fault_disarm().struck, "pwrite");
@@ -248,7 +243,7 @@ static void as_many_links_as_can_be_is_told_with_a_way_out(void **state)
     struct error err = {0};
     auto_made struct made made = {0};
 
-    disk_write(memory_of(*state).text, PAGE, 'm');
+    disk_write(fixture_memory(*state).text, PAGE, 'm');
     fault_arm_error("linkat", 1, EMLINK);
     assert_fails(create(*state, CAPTURE_LINK, &made, &err), ERR_TOO_MANY_LINKS);
     fault_disarm();

@@ -14,24 +14,10 @@
 #define ID   "s"
 #define PAGE ((size_t)4096)
 
-static struct path memory_of(void **state)
-{
-    const struct fixture *fixture = *state;
-
-    return path_of("%s/memory", fixture->root.text);
-}
-
-static struct path home_of(void **state, const char *file)
-{
-    const struct fixture *fixture = *state;
-
-    return path_of("%s/snapshots/" ID "%s%s", fixture->store.text, *file ? "/" : "", file);
-}
-
 static int set_up(void **state)
 {
     fixture_setup(state);
-    disk_write(memory_of(state).text, PAGE, 'm');
+    disk_write(fixture_memory(*state).text, PAGE, 'm');
     return 0;
 }
 
@@ -61,7 +47,7 @@ static void a_length_that_is_not_the_files_is_refused(void **state)
 {
     auto_creation struct creation creation;
 
-    request(&creation, ID, memory_of(state).text, CAPTURE_LINK, 1);
+    request(&creation, ID, fixture_memory(*state).text, CAPTURE_LINK, 1);
     creation.has_memory_size = true;
     creation.memory_size_bytes = PAGE + 1;
     assert_refused(state, &creation, ERR_INVALID, "/memory_size_bytes");
@@ -73,8 +59,8 @@ static void an_empty_memory_file_is_refused(void **state)
 {
     auto_creation struct creation creation;
 
-    disk_write(memory_of(state).text, 0, 'm');
-    request(&creation, ID, memory_of(state).text, CAPTURE_LINK, 1);
+    disk_write(fixture_memory(*state).text, 0, 'm');
+    request(&creation, ID, fixture_memory(*state).text, CAPTURE_LINK, 1);
     assert_refused(state, &creation, ERR_INVALID, "/memory_file_path");
 }
 
@@ -85,7 +71,7 @@ static void paths_outside_the_roots_are_refused_by_their_member(void **state)
 
     request(&creation, ID, "/etc/passwd", CAPTURE_LINK, 1);
     assert_refused(state, &creation, ERR_FORBIDDEN, "/memory_file_path");
-    request(&other, ID, memory_of(state).text, CAPTURE_LINK, 1);
+    request(&other, ID, fixture_memory(*state).text, CAPTURE_LINK, 1);
     other.state_file_path = strdup("/etc/passwd");
     assert_refused(state, &other, ERR_FORBIDDEN, "/state_file_path");
 }
@@ -101,10 +87,10 @@ static void too_much_state_is_refused(void **state)
     fixture->settings.state_max_bytes = 10;
     fixture_open(fixture);
     disk_write(file.text, 11, 's');
-    request(&by_path, ID, memory_of(state).text, CAPTURE_LINK, 1);
+    request(&by_path, ID, fixture_memory(*state).text, CAPTURE_LINK, 1);
     by_path.state_file_path = strdup(file.text);
     assert_refused(state, &by_path, ERR_TOO_LARGE, "/state_file_path");
-    request(&in_request, ID, memory_of(state).text, CAPTURE_LINK, 1);
+    request(&in_request, ID, fixture_memory(*state).text, CAPTURE_LINK, 1);
     in_request.has_state_bytes = true;
     assert_true(text_appends(&in_request.state_bytes, "eleven byte"));
     assert_refused(state, &in_request, ERR_TOO_LARGE, "");
@@ -117,7 +103,7 @@ static void what_is_not_given_has_a_default(void **state)
     auto_made struct made made = {0};
     struct timespec before = clock_now();
 
-    request(&creation, NULL, memory_of(state).text, CAPTURE_UNKNOWN, 1);
+    request(&creation, NULL, fixture_memory(*state).text, CAPTURE_UNKNOWN, 1);
     assert_succeeds(make(state, &creation, &made, &err));
     assert_int_equal(made.outcome, OUTCOME_CREATED);
     assert_int_equal(strlen(made.snapshot.id), ID_NEW_SIZE - 1);
@@ -138,7 +124,7 @@ static void the_answer_is_what_is_on_disk(void **state)
     auto_made struct made made = {0};
     auto_snapshot struct snapshot found = {0};
 
-    request(&creation, ID, memory_of(state).text, CAPTURE_COPY, 3);
+    request(&creation, ID, fixture_memory(*state).text, CAPTURE_COPY, 3);
     creation.has_state_bytes = true;
     assert_true(text_append(&creation.state_bytes, "a\0b", 3));
     assert_succeeds(make(state, &creation, &made, &err));
@@ -160,9 +146,9 @@ static void memory_in_place_is_found_without_a_root(void **state)
     auto_creation struct creation creation;
     auto_made struct made made = {0};
 
-    disk_make_dir(home_of(state, "").text);
-    disk_write(home_of(state, MEMORY_FILE).text, PAGE, 'm');
-    request(&creation, ID, home_of(state, MEMORY_FILE).text, CAPTURE_UNKNOWN, 1);
+    disk_make_dir(fixture_snapshot(*state, ID, "").text);
+    disk_write(fixture_snapshot(*state, ID, MEMORY_FILE).text, PAGE, 'm');
+    request(&creation, ID, fixture_snapshot(*state, ID, MEMORY_FILE).text, CAPTURE_UNKNOWN, 1);
     assert_succeeds(make(state, &creation, &made, &err));
     assert_int_equal(made.snapshot.record.capture, CAPTURE_LINK);
     assert_null(made.snapshot.linked_to);
@@ -174,12 +160,12 @@ static void memory_in_place_can_only_be_linked(void **state)
     auto_creation struct creation creation;
     auto_made struct made made = {0};
 
-    disk_make_dir(home_of(state, "").text);
-    disk_write(home_of(state, MEMORY_FILE).text, PAGE, 'm');
-    request(&creation, ID, home_of(state, MEMORY_FILE).text, CAPTURE_COPY, 1);
+    disk_make_dir(fixture_snapshot(*state, ID, "").text);
+    disk_write(fixture_snapshot(*state, ID, MEMORY_FILE).text, PAGE, 'm');
+    request(&creation, ID, fixture_snapshot(*state, ID, MEMORY_FILE).text, CAPTURE_COPY, 1);
     assert_fails(make(state, &creation, &made, &err), ERR_INVALID);
     assert_string_equal(err.field, "/capture");
-    assert_int_equal(disk_count(home_of(state, "").text), 1);
+    assert_int_equal(disk_count(fixture_snapshot(*state, ID, "").text), 1);
 }
 
 static void memory_of_another_snapshot_is_not_in_place(void **state)
@@ -189,9 +175,9 @@ static void memory_of_another_snapshot_is_not_in_place(void **state)
     struct error err;
     auto_made struct made made = {0};
 
-    disk_make_dir(home_of(state, "").text);
-    disk_write(home_of(state, MEMORY_FILE).text, PAGE, 'm');
-    request(&creation, "other", home_of(state, MEMORY_FILE).text, CAPTURE_LINK, 1);
+    disk_make_dir(fixture_snapshot(*state, ID, "").text);
+    disk_write(fixture_snapshot(*state, ID, MEMORY_FILE).text, PAGE, 'm');
+    request(&creation, "other", fixture_snapshot(*state, ID, MEMORY_FILE).text, CAPTURE_LINK, 1);
     assert_fails(make(state, &creation, &made, &err), ERR_FORBIDDEN);
     assert_int_equal(disk_count(path_of("%s/snapshots", fixture->store.text).text), 1);
 }
@@ -203,8 +189,8 @@ static void capture_from_a_writer(void **state, enum capture capture)
     auto_creation struct creation creation;
     auto_made struct made made = {0};
 
-    file_user_start(&user, memory_of(state).text, map_writable);
-    request(&creation, ID, memory_of(state).text, capture, 1);
+    file_user_start(&user, fixture_memory(*state).text, map_writable);
+    request(&creation, ID, fixture_memory(*state).text, capture, 1);
     creation.allow_writer = false;
     assert_refused(state, &creation, ERR_IN_USE, "/memory_file_path");
     creation.allow_writer = true;
@@ -230,8 +216,8 @@ static void a_writer_does_not_matter_to_a_link(void **state)
     auto_creation struct creation creation;
     auto_made struct made made = {0};
 
-    file_user_start(&user, memory_of(state).text, open_writable);
-    request(&creation, ID, memory_of(state).text, CAPTURE_LINK, 1);
+    file_user_start(&user, fixture_memory(*state).text, open_writable);
+    request(&creation, ID, fixture_memory(*state).text, CAPTURE_LINK, 1);
     creation.allow_writer = false;
     assert_succeeds(make(state, &creation, &made, &err));
     file_user_stop(&user);
@@ -241,7 +227,7 @@ static void a_writer_that_cannot_be_known_is_not_guessed(void **state)
 {
     auto_creation struct creation creation;
 
-    request(&creation, ID, memory_of(state).text, CAPTURE_COPY, 1);
+    request(&creation, ID, fixture_memory(*state).text, CAPTURE_COPY, 1);
     creation.allow_writer = false;
     fault_arm_error("fcntl", 1, EACCES);
     assert_refused(state, &creation, ERR_PERMISSION, "/memory_file_path");
@@ -263,7 +249,7 @@ static void start_writer(void *context)
 /* It comes between the check and the copy's end. */
 static void a_writer_that_comes_while_copying_is_seen(void **state)
 {
-    struct opening opening = {.path = memory_of(state)};
+    struct opening opening = {.path = fixture_memory(*state)};
     auto_creation struct creation creation;
     struct fault_plan plan = {.kinds = FAULT_LOOK,
                               .only = "pread",
@@ -272,7 +258,7 @@ static void a_writer_that_comes_while_copying_is_seen(void **state)
                               .hook = start_writer,
                               .context = &opening};
 
-    request(&creation, ID, memory_of(state).text, CAPTURE_COPY, 1);
+    request(&creation, ID, fixture_memory(*state).text, CAPTURE_COPY, 1);
     creation.allow_writer = false;
     fault_arm(&plan);
     assert_refused(state, &creation, ERR_IN_USE, "/memory_file_path");

@@ -23,24 +23,10 @@ static struct service *service_of(void **state)
     return fixture->service;
 }
 
-static struct path memory_of(void **state)
-{
-    const struct fixture *fixture = *state;
-
-    return path_of("%s/memory", fixture->root.text);
-}
-
-static struct path home_of(void **state, const char *file)
-{
-    const struct fixture *fixture = *state;
-
-    return path_of("%s/snapshots/" ID "%s%s", fixture->store.text, *file ? "/" : "", file);
-}
-
 static int set_up(void **state)
 {
     fixture_setup(state);
-    disk_write(memory_of(state).text, PAGE, 'm');
+    disk_write(fixture_memory(*state).text, PAGE, 'm');
     return 0;
 }
 
@@ -50,7 +36,7 @@ static bool create(void **state, const char *id, uint32_t vp_count, struct made 
     auto_creation struct creation creation;
 
     *err = (struct error){0};
-    request(&creation, id, memory_of(state).text, CAPTURE_LINK, vp_count);
+    request(&creation, id, fixture_memory(*state).text, CAPTURE_LINK, vp_count);
     return snapshot_create(service_of(state), &creation, NULL, out, err);
 }
 
@@ -60,7 +46,7 @@ static bool replace(void **state, enum capture capture, const struct guard *guar
     auto_creation struct creation creation;
 
     *err = (struct error){0};
-    request(&creation, ID, memory_of(state).text, capture, 7);
+    request(&creation, ID, fixture_memory(*state).text, capture, 7);
     return snapshot_replace(service_of(state), &creation, NULL, guard, out, err);
 }
 
@@ -82,11 +68,11 @@ static void the_same_request_again_is_answered_and_nothing_is_done(void **state)
     auto_made struct made again = {0};
 
     assert_succeeds(create(state, ID, 1, &first, &err));
-    ino_t inode = disk_stat(home_of(state, "").text).st_ino;
+    ino_t inode = disk_stat(fixture_snapshot(*state, ID, "").text).st_ino;
     assert_succeeds(create(state, ID, 1, &again, &err));
     assert_int_equal(again.outcome, OUTCOME_REPEATED);
-    assert_string_equal(again.snapshot.linked_to, memory_of(state).text);
-    assert_int_equal(disk_stat(home_of(state, "").text).st_ino, inode);
+    assert_string_equal(again.snapshot.linked_to, fixture_memory(*state).text);
+    assert_int_equal(disk_stat(fixture_snapshot(*state, ID, "").text).st_ino, inode);
 }
 
 static void a_repeated_request_is_known_after_a_restart_and_without_its_source(void **state)
@@ -97,7 +83,7 @@ static void a_repeated_request_is_known_after_a_restart_and_without_its_source(v
 
     assert_succeeds(create(state, ID, 1, &first, &err));
     fixture_reopen(*state);
-    assert_int_equal(unlink(memory_of(state).text), 0);
+    assert_int_equal(unlink(fixture_memory(*state).text), 0);
     assert_succeeds(create(state, ID, 1, &again, &err));
     assert_int_equal(again.outcome, OUTCOME_REPEATED);
     assert_null(again.snapshot.linked_to);
@@ -121,7 +107,7 @@ static void a_snapshot_that_was_saved_over_is_of_no_request(void **state)
     auto_made struct made again = {0};
 
     assert_succeeds(create(state, ID, 1, &made, &err));
-    disk_write(home_of(state, MANIFEST_FILE).text, 0, 'x');
+    disk_write(fixture_snapshot(*state, ID, MANIFEST_FILE).text, 0, 'x');
     assert_fails(create(state, ID, 1, &again, &err), ERR_EXISTS);
 }
 
@@ -130,7 +116,7 @@ static bool create_with(void **state, const char *uploaded, struct made *out, st
     auto_creation struct creation creation;
     auto_draft struct draft *draft = draft_begin(service_of(state)->store, 100, err);
 
-    request(&creation, ID, memory_of(state).text, CAPTURE_LINK, 1);
+    request(&creation, ID, fixture_memory(*state).text, CAPTURE_LINK, 1);
     return draft && draft_write(draft, uploaded, strlen(uploaded), err)
         && snapshot_create(service_of(state), &creation, draft, out, err);
 }
@@ -199,7 +185,7 @@ static void what_is_removed_is_gone(void **state)
     assert_succeeds(snapshot_delete(service_of(state), ID, &no_guard, &err));
     assert_fails(snapshot_delete(service_of(state), ID, &no_guard, &err), ERR_NOT_FOUND);
     fixture_settle(*state);
-    assert_int_equal(disk_stat(memory_of(state).text).st_nlink, 1);
+    assert_int_equal(disk_stat(fixture_memory(*state).text).st_nlink, 1);
 }
 
 static void foreign_files_are_never_touched(void **state)
@@ -207,7 +193,7 @@ static void foreign_files_are_never_touched(void **state)
     struct error err;
     auto_made struct made made = {0};
     auto_made struct made other = {0};
-    struct path disk = home_of(state, "disk.vhdx");
+    struct path disk = fixture_snapshot(*state, ID, "disk.vhdx");
 
     assert_succeeds(create(state, ID, 1, &made, &err));
     disk_write(disk.text, 10, 'd');
@@ -221,9 +207,9 @@ static void foreign_files_are_never_touched(void **state)
 /* A snapshot in place, whose memory has no other name. */
 static void make_in_place(void **state)
 {
-    disk_make_dir(home_of(state, "").text);
-    disk_write(home_of(state, MEMORY_FILE).text, PAGE, 'm');
-    fixture_create(*state, ID, home_of(state, MEMORY_FILE).text, CAPTURE_LINK, 1);
+    disk_make_dir(fixture_snapshot(*state, ID, "").text);
+    disk_write(fixture_snapshot(*state, ID, MEMORY_FILE).text, PAGE, 'm');
+    fixture_create(*state, ID, fixture_snapshot(*state, ID, MEMORY_FILE).text, CAPTURE_LINK, 1);
 }
 
 static void the_last_name_of_a_running_vms_memory_is_in_use(void **state)
@@ -233,7 +219,7 @@ static void the_last_name_of_a_running_vms_memory_is_in_use(void **state)
     auto_made struct made made = {0};
 
     make_in_place(state);
-    file_user_start(&user, home_of(state, MEMORY_FILE).text, map_writable);
+    file_user_start(&user, fixture_snapshot(*state, ID, MEMORY_FILE).text, map_writable);
     assert_fails(snapshot_delete(service_of(state), ID, &no_guard, &err), ERR_IN_USE);
     assert_fails(replace(state, CAPTURE_COPY, &no_guard, &made, &err), ERR_IN_USE);
     assert_int_equal(vp_count_of(state), 1);
@@ -248,7 +234,7 @@ static void a_running_vm_that_ends_is_in_the_way_no_more(void **state)
     struct file_user user;
 
     make_in_place(state);
-    file_user_start(&user, home_of(state, MEMORY_FILE).text, open_writable);
+    file_user_start(&user, fixture_snapshot(*state, ID, MEMORY_FILE).text, open_writable);
     assert_fails(snapshot_delete(service_of(state), ID, &no_guard, &err), ERR_IN_USE);
     file_user_stop(&user);
     assert_succeeds(snapshot_delete(service_of(state), ID, &no_guard, &err));
@@ -260,7 +246,7 @@ static void force_removes_even_a_running_vms_memory(void **state)
     struct file_user user;
 
     make_in_place(state);
-    file_user_start(&user, home_of(state, MEMORY_FILE).text, map_writable);
+    file_user_start(&user, fixture_snapshot(*state, ID, MEMORY_FILE).text, map_writable);
     assert_succeeds(snapshot_delete(service_of(state), ID, &by_force, &err));
     file_user_stop(&user);
 }
@@ -273,10 +259,10 @@ static void a_linked_snapshot_of_a_running_vm_can_be_removed(void **state)
     auto_made struct made made = {0};
 
     assert_succeeds(create(state, ID, 1, &made, &err));
-    file_user_start(&user, memory_of(state).text, map_writable);
+    file_user_start(&user, fixture_memory(*state).text, map_writable);
     assert_succeeds(snapshot_delete(service_of(state), ID, &no_guard, &err));
     file_user_stop(&user);
-    assert_true(disk_holds(memory_of(state).text, PAGE, 'm'));
+    assert_true(disk_holds(fixture_memory(*state).text, PAGE, 'm'));
 }
 
 struct asked {
@@ -336,7 +322,7 @@ static void lists_are_in_order_and_in_pages(void **state)
 
     list(state, "", 10, "", false);
     for (size_t i = 0; i < 5; i++)
-        fixture_create(fixture, ids[i], memory_of(state).text, CAPTURE_LINK, 1);
+        fixture_create(fixture, ids[i], fixture_memory(*state).text, CAPTURE_LINK, 1);
     disk_make_dir(path_of("%s/snapshots/.hidden", fixture->store.text).text);
     disk_make_dir(path_of("%s/snapshots/with space", fixture->store.text).text);
     disk_write(path_of("%s/snapshots/file", fixture->store.text).text, 1, 'x');
@@ -399,7 +385,7 @@ static void state_is_opened_of_a_snapshot_that_has_it(void **state)
     auto_fd int fd = snapshot_open_state(service_of(state), ID, &stat, &err);
     assert_true(fd >= 0);
     assert_int_equal(stat.st_size, 0);
-    assert_int_equal(unlink(home_of(state, STATE_FILE).text), 0);
+    assert_int_equal(unlink(fixture_snapshot(*state, ID, STATE_FILE).text), 0);
     assert_int_equal(snapshot_open_state(service_of(state), ID, &stat, &err), -1);
     assert_int_equal(err.code, ERR_NOT_FOUND);
 }
@@ -413,7 +399,7 @@ static void units_that_do_not_decode_are_told_in_openvmms_words(void **state)
     assert_succeeds(create(state, ID, 1, &made, &err));
     assert_succeeds(snapshot_units(service_of(state), ID, &units, &err));
     assert_int_equal(units.count, 0);
-    disk_write(home_of(state, STATE_FILE).text, 1, '\xff');
+    disk_write(fixture_snapshot(*state, ID, STATE_FILE).text, 1, '\xff');
     assert_fails(snapshot_units(service_of(state), ID, &units, &err), ERR_DAMAGED);
     assert_string_equal(err.message,
                         "failed to decode saved state: decoding failed: eof parsing a varint");
@@ -457,8 +443,8 @@ static void memory_that_cannot_be_opened_is_told_in_openvmms_words(void **state)
     auto_made struct made made = {0};
     const struct expectation nothing = {0};
     const struct expectation with_units = {.has_state_units = true};
-    struct path memory = home_of(state, MEMORY_FILE);
-    struct path state_file = home_of(state, STATE_FILE);
+    struct path memory = fixture_snapshot(*state, ID, MEMORY_FILE);
+    struct path state_file = fixture_snapshot(*state, ID, STATE_FILE);
     auto_verdict struct verdict verdict = {0};
     auto_verdict struct verdict both = {0};
 
@@ -489,8 +475,8 @@ static void lack_of_memory_is_no_verdict(void **state)
     bool struck = true;
 
     assert_succeeds(create(state, ID, 1, &made, &err));
-    disk_write(home_of(state, STATE_FILE).text, 1, '\xff');
-    assert_int_equal(unlink(home_of(state, MEMORY_FILE).text), 0);
+    disk_write(fixture_snapshot(*state, ID, STATE_FILE).text, 1, '\xff');
+    assert_int_equal(unlink(fixture_snapshot(*state, ID, MEMORY_FILE).text), 0);
     for (plan.nth = 1; struck; plan.nth++) {
         auto_verdict struct verdict verdict = {0};
         err = (struct error){0};
