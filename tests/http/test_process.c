@@ -240,7 +240,10 @@ static void many_requests_leave_no_descriptor_and_no_memory_behind(void **state)
 #ifndef SANITIZED /* a sanitizer keeps what is freed */
     assert_in_range(resident_kib(program.pid), 1, resident + 1024);
 #endif
-    assert_in_range(disk_count(descriptors.text), 1, before + 1); /* one connection may linger */
+    /* A connection is closed soon after its last answer; of what leaks there would be ever more. */
+    for (int i = 0; i < 100 && disk_count(descriptors.text) > before + 1; i++)
+        get_many(test, 1);
+    assert_in_range(disk_count(descriptors.text), 1, before + 1);
     kill(program.pid, SIGTERM);
     assert_int_equal(finish(&program), 0);
 }
