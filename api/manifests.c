@@ -19,12 +19,11 @@ static bool respond_take(const struct request *request, const struct cached *cac
     response->cached = cached;
     response_header(response, "ETag", tag);
     response_header(response, "Vary", "Accept");
-    if (tag_not_modified(request, tag, response))
-        return true;
-    response->status = 200;
     response_header(response, "Content-Type", json ? TYPE_JSON : TYPE_PROTOBUF);
+    response->status = 200;
     response->data = text_str(body);
     response->data_len = body->len;
+    tag_not_modified(request, tag, response);
     return true;
 }
 

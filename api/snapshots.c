@@ -85,7 +85,9 @@ bool snapshot_get_handler(struct request *request, struct response *response, st
     if (!tag_of(&response->text, tag, err))
         return false;
     response_headerf(response, "ETag", "%s", tag);
-    return tag_not_modified(request, tag, response) || response_json(response, 200);
+    response_json(response, 200);
+    tag_not_modified(request, tag, response);
+    return true;
 }
 
 static void free_creation(void *plan)

@@ -37,32 +37,44 @@ static bool respond_unsatisfiable(const struct request *request, uint64_t size,
     return true;
 }
 
-/* Takes over the descriptor. */
+/* Makes the whole of the state the part that was asked for. */
+static bool respond_range(const struct request *request, const char *tag, uint64_t size,
+                          struct response *response)
+{
+    struct byte_range range;
+
+    switch (choose_range(request, tag, size, &range)) {
+    case RANGE_UNSATISFIABLE:
+        return respond_unsatisfiable(request, size, response);
+    case RANGE_PART:
+        response->status = 206;
+        response->file_offset = range.first;
+        response->data_len = range.len;
+        response_headerf(response, "Content-Range", "bytes %" PRIu64 "-%" PRIu64 "/%" PRIu64,
+                         range.first, range.first + range.len - 1, size);
+        return true;
+    default:
+        return true;
+    }
+}
+
+/* Takes over the descriptor. If-None-Match comes before Range (RFC 9110, 13.2.2). */
 static bool respond_take(const struct request *request, int fd, const struct stat *stat,
                          struct response *response)
 {
     uint64_t size = (uint64_t)stat->st_size;
-    struct byte_range range = {0, size};
     char tag[64];
 
-    response->file = fd;
     tag_file(stat, tag);
-    enum range kind = choose_range(request, tag, size, &range);
-    if (kind == RANGE_UNSATISFIABLE)
-        return respond_unsatisfiable(request, size, response);
+    response->file = fd;
+    response->data_len = size;
+    response->status = 200;
     response_headerf(response, "ETag", "%s", tag);
     response_header(response, "Accept-Ranges", "bytes");
-    if (tag_not_modified(request, tag, response))
-        return true;
-    response->status = kind == RANGE_PART ? 206 : 200;
-    response->file_offset = range.first;
-    response->data_len = range.len;
     response_header(response, "Content-Type", "application/octet-stream");
     response_header(response, "Cache-Control", "no-store");
-    if (kind == RANGE_PART)
-        response_headerf(response, "Content-Range", "bytes %" PRIu64 "-%" PRIu64 "/%" PRIu64,
-                         range.first, range.first + range.len - 1, size);
-    return true;
+    return tag_not_modified(request, tag, response)
+        || respond_range(request, tag, size, response);
 }
 
 bool state_get_handler(struct request *request, struct response *response, struct error *err)

@@ -4,7 +4,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/fs.h>
-#include <pthread.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdatomic.h>
@@ -19,13 +18,13 @@
 
 /* State of the process, as what it stands in for is: the calls have no room for a handle. */
 static struct {
-    struct fault_plan fault;
-    pthread_t thread;
-    atomic_bool armed;
+    struct fault_plan fault; /* read by those alone whom it is meant for: it changes under others */
+    atomic_bool armed, everywhere;
     atomic_uint calls;
     _Atomic(const char *) struck;
 } plan;
 
+static _Thread_local bool armed_here;
 static _Thread_local bool dies_after;
 
 enum strike { STRIKE_NONE,
@@ -40,10 +39,9 @@ static void die(void)
 
 static bool counts(enum fault_kind kind, const char *name, bool has_length)
 {
-    return atomic_load(&plan.armed) && plan.fault.kinds & (unsigned)kind
-        && (plan.fault.effect != FAULT_SHORT || has_length)
-        && (!plan.fault.only || strcmp(plan.fault.only, name) == 0)
-        && (plan.fault.every_thread || pthread_equal(plan.thread, pthread_self()));
+    return atomic_load(&plan.armed) && (armed_here || atomic_load(&plan.everywhere))
+        && plan.fault.kinds & (unsigned)kind && (plan.fault.effect != FAULT_SHORT || has_length)
+        && (!plan.fault.only || strcmp(plan.fault.only, name) == 0);
 }
 
 static enum strike strike(void)
@@ -87,15 +85,17 @@ static void leave(void)
 void fault_arm(const struct fault_plan *fault)
 {
     plan.fault = *fault;
-    plan.thread = pthread_self();
+    armed_here = true;
     atomic_store(&plan.calls, 0);
     atomic_store(&plan.struck, NULL);
+    atomic_store(&plan.everywhere, fault->every_thread);
     atomic_store(&plan.armed, true);
 }
 
 struct fault_seen fault_disarm(void)
 {
     atomic_store(&plan.armed, false);
+    armed_here = false;
     return (struct fault_seen){atomic_load(&plan.calls), atomic_load(&plan.struck)};
 }
 

@@ -2,6 +2,7 @@
 
 #include <arpa/inet.h>
 #include <curl/curl.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <strings.h>
 #include <sys/socket.h>
@@ -10,13 +11,11 @@
 
 static void start(struct test *test)
 {
-    static const struct server_settings settings = {
-        .event_threads = 2, .connections_max = 1024, .idle_timeout_s = 60};
     struct error err;
     int listening = listen_open("127.0.0.1:0", test->url, &err);
 
     must(listening >= 0, err.message);
-    test->server = server_start(test->fixture.service, &settings, listening, &err);
+    test->server = server_start(test->fixture.service, &test->settings, listening, &err);
     must(test->server, err.message);
 }
 
@@ -28,6 +27,8 @@ int test_setup(void **state)
         abort();
     fixture_make(&test->fixture, NULL);
     test->fixture.settings.state_max_bytes = (uint64_t)8 << 20;
+    test->settings = (struct server_settings){
+        .event_threads = 2, .connections_max = 1024, .idle_timeout_s = 60};
     fixture_open(&test->fixture);
     start(test);
     *state = test;
@@ -38,17 +39,23 @@ int test_teardown(void **state)
 {
     struct test *test = *state;
 
-    server_stop(test->server, 30);
+    test_stop(test);
     fixture_remove(&test->fixture);
     free(test);
     curl_global_cleanup();
     return 0;
 }
 
+void test_stop(struct test *test)
+{
+    server_stop(TAKE(test->server), 30);
+    fixture_close(&test->fixture);
+}
+
 void test_restart(struct test *test)
 {
-    server_stop(test->server, 30);
-    fixture_reopen(&test->fixture);
+    test_stop(test);
+    fixture_open(&test->fixture);
     start(test);
 }
 
@@ -58,6 +65,23 @@ struct path test_memory(struct test *test, const char *name, size_t size, char b
 
     disk_write(path.text, size, byte);
     return path;
+}
+
+void test_write(const char *path, const void *data, size_t len)
+{
+    struct error err = {0};
+    auto_fd int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, FILE_MODE);
+
+    must(fd >= 0 && file_write_all(fd, data, len, path, &err), path);
+}
+
+struct timespec test_later(void)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_REALTIME, &now);
+    now.tv_sec += 10;
+    return now;
 }
 
 void answer_clear(struct answer *answer)

@@ -11,7 +11,8 @@
 
 struct test {
     struct fixture fixture; /* its root is the memory root */
-    struct server *server;
+    struct server_settings settings;
+    struct server *server; /* NULL while it is stopped */
     char url[LISTEN_ADDRESS_SIZE];
 };
 
@@ -19,11 +20,20 @@ struct test {
 int test_setup(void **state);
 int test_teardown(void **state);
 
-/* Takes server and service down and starts others on the same store. */
+/* Takes server and service down; what they had begun is finished then. */
+void test_stop(struct test *test);
+
+/* The same, and starts others on the same store, with what the settings say by now. */
 void test_restart(struct test *test);
 
 /* A file "NAME" in the memory root, of `size` bytes that are all `byte`. */
 struct path test_memory(struct test *test, const char *name, size_t size, char byte);
+
+/* A file of these bytes, over whatever was there, or in it. */
+void test_write(const char *path, const void *data, size_t len);
+
+/* Ten seconds from now: by a clock that says this, files are old enough to be kept in memory. */
+struct timespec test_later(void);
 
 struct answer {
     long status;

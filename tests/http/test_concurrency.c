@@ -92,15 +92,6 @@ static long join(struct client *client)
     return status;
 }
 
-static struct timespec later(void)
-{
-    struct timespec now;
-
-    clock_gettime(CLOCK_REALTIME, &now);
-    now.tv_sec += 10; /* so that what was just written counts as settled */
-    return now;
-}
-
 static long get(struct test *test, const char *path)
 {
     auto_answer struct answer answer = {0};
@@ -123,7 +114,7 @@ static void creates_that_flush_delay_no_reader(void **state)
     struct path memory = test_memory(test, "m", 4096, 7);
     struct client clients[CREATES];
 
-    clock_replace(later);
+    clock_replace(test_later);
     test_create(test, "warm", &memory, 2);
     test_create(test, "cold", &memory, 2);
     assert_int_equal(get(test, "/snapshots/warm/manifest"), 200);

@@ -75,25 +75,6 @@ static long vp_count(struct test *test)
     return got.status == 200 ? (long)json_integer_value(answer_at(&got, "vp_count")) : -got.status;
 }
 
-/* What is written over an older manifest.bin: {vp_count: 9} */
-static void overwrite(const struct path *manifest)
-{
-    FILE *file = fopen(manifest->text, "r+");
-
-    must(file && fwrite("\x28\x09", 1, 2, file) == 2 && fclose(file) == 0, manifest->text);
-    must(truncate(manifest->text, 2) == 0, manifest->text);
-}
-
-/* Makes the file look old enough to be kept in memory. */
-static struct timespec later(void)
-{
-    struct timespec now;
-
-    clock_gettime(CLOCK_REALTIME, &now);
-    now.tv_sec += 10;
-    return now;
-}
-
 static void a_manifest_in_memory_notices_every_change_on_disk(void **state)
 {
     struct test *test = *state;
@@ -101,14 +82,14 @@ static void a_manifest_in_memory_notices_every_change_on_disk(void **state)
     struct path manifest = path_of("%s/snapshots/a/manifest.bin", test->fixture.store.text);
     auto_answer struct answer put = {0};
 
-    clock_replace(later);
+    clock_replace(test_later);
     test_create(test, "a", &memory, 2);
     for (int i = 0; i < 3; i++)
         assert_int_equal(vp_count(test), 2);
     const struct cached *cached = cache_find(test->fixture.service->cache, "a");
     assert_non_null(cached); /* it is in memory */
     cached_release(cached);
-    overwrite(&manifest);
+    test_write(manifest.text, "\x28\x09", 2); /* {vp_count: 9}, in the same file */
     assert_int_equal(vp_count(test), 9);
     test_send(test, "PUT", "/snapshots/a", &put,
               "{\"memory_file_path\":\"%s\",\"openvmm_version\":\"\",\"vp_count\":4,"
@@ -203,10 +184,9 @@ static void strict_makes_no_a_conflict(void **state)
 static void create_with_state(struct test *test, const struct path *memory)
 {
     struct path file = path_of("%s/state", test->fixture.root.text);
-    FILE *out = fopen(file.text, "w");
     auto_answer struct answer made = {0};
 
-    must(out && fwrite(STATE, 1, STATE_LEN, out) == STATE_LEN && fclose(out) == 0, file.text);
+    test_write(file.text, STATE, STATE_LEN);
     test_send(test, "POST", "/snapshots", &made,
               "{\"id\":\"a\",\"memory_file_path\":\"%s\","
               "\"state_file_path\":\"%s\"," REQUIRED_MEMBERS "}",
@@ -303,8 +283,7 @@ static void state_is_served_byte_for_byte_whole_and_in_parts(void **state)
     char condition[96];
 
     fill(data, len);
-    FILE *out = fopen(file.text, "w");
-    must(out && fwrite(data, 1, len, out) == len && fclose(out) == 0, file.text);
+    test_write(file.text, data, len);
     test_send(test, "POST", "/snapshots", &made,
               "{\"id\":\"a\",\"memory_file_path\":\"%s\","
               "\"state_file_path\":\"%s\"," REQUIRED_MEMBERS "}",
