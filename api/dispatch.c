@@ -104,6 +104,12 @@ static bool check_media_type(const struct request *request, struct error *err)
                      stream ? " or multipart/form-data" : "", type ? type : "none");
 }
 
+static bool refuse_length(const struct request *request, struct error *err)
+{
+    return error_set(err, ERR_TOO_LARGE, "the body may be at most %" PRIu64 " bytes long",
+                     request->body_max);
+}
+
 /* Whose length is not known beforehand is measured as it comes. */
 static bool check_body_length(const struct request *request, struct error *err)
 {
@@ -111,8 +117,7 @@ static bool check_body_length(const struct request *request, struct error *err)
 
     if (!length || (strlen(length) < 20 && strtoull(length, NULL, 10) <= request->body_max))
         return true;
-    return error_set(err, ERR_TOO_LARGE, "the body may be at most %" PRIu64 " bytes long",
-                     request->body_max);
+    return refuse_length(request, err);
 }
 
 static bool prepare_body(struct request *request, struct error *err)
@@ -172,12 +177,6 @@ bool dispatch_begin(struct request *request, struct response *response)
     return false;
 }
 
-static void refuse_body(struct request *request)
-{
-    error_set(&request->body_error, ERR_TOO_LARGE, "the body may be at most %" PRIu64 " bytes long",
-              request->body_max);
-}
-
 static bool is_refused(const struct request *request)
 {
     return request->body_error.code != ERR_NONE;
@@ -187,7 +186,7 @@ bool dispatch_body(struct request *request, const void *data, size_t len)
 {
     request->body_received += len;
     if (request->body_received > request->body_max && !is_refused(request))
-        refuse_body(request);
+        refuse_length(request, &request->body_error);
     if (!is_refused(request) && !request->upload && !text_append(&request->body, data, len))
         error_memory(&request->body_error);
     return request->body_received <= request->body_max
@@ -245,12 +244,22 @@ void dispatch_abandon(void *upload)
     upload_free(upload);
 }
 
+static void set_overloaded(struct error *err)
+{
+    error_set(err, ERR_OVERLOADED,
+              "too many requests are waiting for a disk; try again in a moment");
+}
+
+void dispatch_upload_overloaded(struct request *request)
+{
+    set_overloaded(&request->body_error);
+}
+
 void dispatch_overloaded(struct request *request, struct response *response)
 {
     struct error err;
 
-    error_set(&err, ERR_OVERLOADED,
-              "too many requests are waiting for a disk; try again in a moment");
+    set_overloaded(&err);
     fail(request, &err, response);
     finish(request, response);
 }

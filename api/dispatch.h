@@ -25,5 +25,8 @@ void dispatch_work(struct request *request, struct response *response);
 /* What is left of an upload whose client went away; may wait for a disk. */
 void dispatch_abandon(void *upload);
 
+/* A piece that no lane has room for: the body's rest is passed over. */
+void dispatch_upload_overloaded(struct request *request);
+
 /* The answer to a request that no lane has room for. */
 void dispatch_overloaded(struct request *request, struct response *response);

@@ -67,6 +67,7 @@ static void free_addresses(struct addrinfo *addresses)
     freeaddrinfo(addresses);
 }
 OWN(struct addrinfo, free_addresses)
+#define auto_addresses AUTO(free_addresses)
 
 static bool is_loopback(const struct sockaddr *address)
 {
@@ -77,8 +78,7 @@ static bool is_loopback(const struct sockaddr *address)
 
 bool listen_is_open(const char *address)
 {
-    AUTO(free_addresses)
-    struct addrinfo *parsed = unix_path(address) ? NULL : parse(address);
+    auto_addresses struct addrinfo *parsed = unix_path(address) ? NULL : parse(address);
 
     return parsed && !is_loopback(parsed->ai_addr);
 }
@@ -111,8 +111,7 @@ static void describe(int fd, char bound[LISTEN_ADDRESS_SIZE])
 
 static int open_tcp(const char *address, char bound[LISTEN_ADDRESS_SIZE], struct error *err)
 {
-    AUTO(free_addresses)
-    struct addrinfo *parsed = parse(address);
+    auto_addresses struct addrinfo *parsed = parse(address);
 
     if (!parsed) {
         error_set(err, ERR_INVALID,

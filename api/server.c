@@ -63,11 +63,11 @@ struct exchange {
     struct request request;
 };
 
-static void count(struct server *server, unsigned *counter, int change)
+static void count_detached(struct server *server, int change)
 {
     pthread_mutex_lock(&server->mutex);
-    *counter += (unsigned)change;
-    if (*counter == 0)
+    server->detached += (unsigned)change;
+    if (server->detached == 0)
         pthread_cond_broadcast(&server->done);
     pthread_mutex_unlock(&server->mutex);
 }
@@ -186,7 +186,7 @@ static void resume(struct exchange *exchange)
     struct server *server = exchange->server;
 
     MHD_resume_connection(exchange->connection);
-    count(server, &server->detached, -1);
+    count_detached(server, -1);
 }
 
 /* The connection is suspended until the work has called resume(). */
@@ -194,7 +194,7 @@ static bool detach(struct exchange *exchange, enum lane_kind lane, lane_work *wo
 {
     struct server *server = exchange->server;
 
-    count(server, &server->detached, 1);
+    count_detached(server, 1);
     MHD_suspend_connection(exchange->connection);
     if (lane_submit(server->service->lanes[lane], work, context))
         return true;
@@ -384,8 +384,7 @@ static void detach_piece(struct exchange *exchange)
     if (detach(exchange, LANE_PUBLISH, store_piece, exchange))
         return;
     exchange->piece.len = 0;
-    error_set(&exchange->request.body_error, ERR_OVERLOADED,
-              "too many requests are waiting for a disk; try again in a moment");
+    dispatch_upload_overloaded(&exchange->request);
 }
 
 /* The library hands on the next chunk of a body even where the last one suspended the connection:

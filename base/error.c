@@ -28,15 +28,21 @@ bool error_set(struct error *err, enum error_code code, const char *fmt, ...)
     return false;
 }
 
+bool error_blame(struct error *err, const char *field)
+{
+    snprintf(err->field, sizeof err->field, "%s", field);
+    return false;
+}
+
 bool error_field(struct error *err, const char *field, const char *fmt, ...)
 {
     struct error made = {.code = ERR_INVALID};
     va_list args;
 
-    snprintf(made.field, sizeof made.field, "%s", field);
     va_start(args, fmt);
     append(&made, fmt, args);
     va_end(args);
+    error_blame(&made, field);
     *err = made;
     return false;
 }

@@ -54,6 +54,9 @@ struct error {
 bool error_set(struct error *err, enum error_code code, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
 
+/* Names the input at fault in an error that is set. */
+bool error_blame(struct error *err, const char *field);
+
 /* ERR_INVALID, naming the input at fault. */
 bool error_field(struct error *err, const char *field, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));

@@ -226,6 +226,7 @@ MODEL_OWN(verdict)
 
 #define auto_manifest    AUTO(manifest_clear)
 #define auto_state_units AUTO(state_units_clear)
+#define auto_strings     AUTO(strings_clear)
 #define auto_creation    AUTO(creation_clear)
 #define auto_record      AUTO(record_clear)
 #define auto_snapshot    AUTO(snapshot_clear)

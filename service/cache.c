@@ -62,6 +62,7 @@ static void release(struct entry *entry)
 }
 
 OWN(struct entry, release)
+#define auto_entry AUTO(release)
 
 void cached_release(const struct cached *cached)
 {
@@ -128,13 +129,9 @@ static bool is_same_time(struct timespec a, struct timespec b)
 
 static bool is_current(const struct cache *cache, const struct entry *entry)
 {
-    char name[ID_MAX + 1 + sizeof MANIFEST_FILE];
     struct stat now;
 
-    size_t len = strlen(entry->id);
-    memcpy(name, entry->id, len);
-    memcpy(name + len, "/" MANIFEST_FILE, 1 + sizeof MANIFEST_FILE);
-    return fstatat(cache->store->snapshots, name, &now, AT_SYMLINK_NOFOLLOW) == 0
+    return store_stat(cache->store, entry->id, MANIFEST_FILE, AT_SYMLINK_NOFOLLOW, &now) == 0
         && now.st_ino == entry->inode && now.st_dev == entry->device && now.st_size == entry->size
         && is_same_time(now.st_mtim, entry->modified) && is_same_time(now.st_ctim, entry->changed);
 }
@@ -171,8 +168,7 @@ static void put(struct set *set, const char *id, struct entry *entry)
 const struct cached *cache_find(struct cache *cache, const char *id)
 {
     struct set *set = set_of(cache, id);
-    AUTO(release)
-    struct entry *entry = take_reference(set, id);
+    auto_entry struct entry *entry = take_reference(set, id);
 
     if (!entry)
         return NULL;
@@ -235,8 +231,7 @@ static bool is_settled(const struct entry *entry)
 
 const struct cached *cache_load(struct cache *cache, const char *id, struct error *err)
 {
-    AUTO(release)
-    struct entry *entry = calloc(1, sizeof *entry);
+    auto_entry struct entry *entry = calloc(1, sizeof *entry);
 
     if (!entry) {
         error_memory(err);

@@ -39,8 +39,7 @@ static bool fail_across(const struct capture_job *job, struct error *err)
                   "memory backing file (%s) must be on the same filesystem as the snapshot "
                   "directory (%s); consider placing the backing file inside the snapshot directory",
                   job->memory->path, job->target_path);
-    snprintf(err->field, sizeof err->field, FIELD);
-    return false;
+    return error_blame(err, FIELD);
 }
 
 static bool fail_to_link(const struct capture_job *job, struct error *err)
@@ -49,11 +48,10 @@ static bool fail_to_link(const struct capture_job *job, struct error *err)
     case EXDEV:
         return fail_across(job, err);
     case EMLINK:
-        error_field(err, FIELD, "%s has as many hard links as its filesystem allows: use capture "
-                                "\"isolate\"",
-                    job->memory->path);
-        err->code = ERR_TOO_MANY_LINKS;
-        return false;
+        error_set(err, ERR_TOO_MANY_LINKS,
+                  "%s has as many hard links as its filesystem allows: use capture \"isolate\"",
+                  job->memory->path);
+        return error_blame(err, FIELD);
     case ENOENT: /* open, but without a name */
         return error_field(err, FIELD, "%s was removed while it was captured", job->memory->path);
     case EPERM:
@@ -98,11 +96,10 @@ static bool capture_reflink(const struct capture_job *job, struct error *err)
     errno = errnum;
     if (errno == ENOSPC || errno == EDQUOT || errno == EIO)
         return error_errno(err, "cannot clone %s", job->memory->path);
-    error_field(err, FIELD, "%s cannot be cloned into the store (%s): use capture \"isolate\" or "
-                            "\"copy\"",
-                job->memory->path, strerrordesc_np(errnum));
-    err->code = ERR_REFLINK_UNSUPPORTED;
-    return false;
+    error_set(err, ERR_REFLINK_UNSUPPORTED,
+              "%s cannot be cloned into the store (%s): use capture \"isolate\" or \"copy\"",
+              job->memory->path, strerrordesc_np(errnum));
+    return error_blame(err, FIELD);
 }
 
 /* Bytes of data in the file: an upper bound of what its copy will take. */
@@ -186,10 +183,9 @@ static bool write_pages(int fd, const char *data, size_t len, off_t offset, stru
 
 static bool fail_shrunk(const struct source *memory, struct error *err)
 {
-    error_field(err, FIELD, "%s changed its length while it was copied: a process is writing it",
-                memory->path);
-    err->code = ERR_IN_USE;
-    return false;
+    error_set(err, ERR_IN_USE, "%s changed its length while it was copied: a process is writing it",
+              memory->path);
+    return error_blame(err, FIELD);
 }
 
 /* Copies [offset, end). Writeback is started behind the copy, so that the final flush finds little

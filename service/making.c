@@ -111,16 +111,14 @@ static bool check_memory_writer(const struct making *making, struct error *err)
     case WRITER_NONE:
         return true;
     case WRITER_PRESENT:
-        error_field(err, MEMORY_FIELD, "%s is open for writing in another process", memory->path);
-        err->code = ERR_IN_USE;
-        return false;
+        error_set(err, ERR_IN_USE, "%s is open for writing in another process", memory->path);
+        return error_blame(err, MEMORY_FIELD);
     default:
-        error_field(err, MEMORY_FIELD,
-                    "it cannot be known whether a process is writing %s: that takes the file's "
-                    "owner or CAP_LEASE, and a local filesystem",
-                    memory->path);
-        err->code = ERR_PERMISSION;
-        return false;
+        error_set(err, ERR_PERMISSION,
+                  "it cannot be known whether a process is writing %s: that takes the file's "
+                  "owner or CAP_LEASE, and a local filesystem",
+                  memory->path);
+        return error_blame(err, MEMORY_FIELD);
     }
 }
 
@@ -149,10 +147,9 @@ static bool open_state(struct making *making, struct error *err)
         return false;
     if ((uint64_t)making->state->stat.st_size <= max)
         return true;
-    error_field(err, STATE_FIELD, "%s is larger than --max-state allows (%" PRIu64 " bytes)", path,
-                max);
-    err->code = ERR_TOO_LARGE;
-    return false;
+    error_set(err, ERR_TOO_LARGE, "%s is larger than --max-state allows (%" PRIu64 " bytes)", path,
+              max);
+    return error_blame(err, STATE_FIELD);
 }
 
 bool making_open(struct making *making, struct error *err)

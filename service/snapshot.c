@@ -3,7 +3,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
-#include <stdio.h>
 
 #include "base/id.h"
 #include "codec/state.h"
@@ -311,8 +310,7 @@ static bool load_list(struct service *service, const struct strings *ids, size_t
 bool snapshot_list(struct service *service, const char *after, size_t limit, enum load_live live,
                    struct snapshot_list *out, struct error *err)
 {
-    AUTO(strings_clear)
-    struct strings ids = {0};
+    auto_strings struct strings ids = {0};
     auto_snapshot_list struct snapshot_list list = {0};
 
     list.items = calloc(limit, sizeof *list.items);
@@ -353,11 +351,9 @@ bool snapshot_units(struct service *service, const char *id, struct state_units 
 /* As OpenVMM opens it: through a symbolic link, too. False, with errno, if that cannot succeed. */
 static bool find_memory(const struct service *service, const char *id, struct expect_files *files)
 {
-    char name[ID_MAX + 1 + sizeof MEMORY_FILE];
     struct stat memory;
 
-    snprintf(name, sizeof name, "%s/" MEMORY_FILE, id);
-    if (fstatat(service->store->snapshots, name, &memory, 0) != 0)
+    if (store_stat(service->store, id, MEMORY_FILE, 0, &memory) != 0)
         return false;
     files->memory_size_bytes = (uint64_t)memory.st_size;
     errno = EISDIR;

@@ -37,8 +37,7 @@ static bool open_root(struct root *root, const char *path, struct error *err)
 
 struct roots *roots_open(char *const *paths, size_t count, struct error *err)
 {
-    AUTO(roots_close)
-    struct roots *roots = calloc(1, sizeof *roots);
+    auto_roots struct roots *roots = calloc(1, sizeof *roots);
 
     if (!roots || !(roots->items = calloc(count ? count : 1, sizeof *roots->items))) {
         error_memory(err);
@@ -98,13 +97,6 @@ static int resolve(int dir, const char *name)
     return -1;
 }
 
-/* The error is set, then told which member is at fault. */
-static bool blame(struct error *err, const char *field)
-{
-    snprintf(err->field, sizeof err->field, "%s", field);
-    return false;
-}
-
 bool source_refused(const struct source *source, const char *field, const char *action,
                     struct error *err)
 {
@@ -112,7 +104,7 @@ bool source_refused(const struct source *source, const char *field, const char *
               "%s: uid %u may not %s this file; run vmsnapd as the user that OpenVMM runs as (the "
               "file's owner), or grant it CAP_DAC_OVERRIDE and CAP_FOWNER",
               source->path, (unsigned)geteuid(), action);
-    return blame(err, field);
+    return error_blame(err, field);
 }
 
 static bool fail_to_resolve(const struct source *source, const char *field, struct error *err)
@@ -121,7 +113,7 @@ static bool fail_to_resolve(const struct source *source, const char *field, stru
     case EXDEV:
     case ELOOP:
         error_set(err, ERR_FORBIDDEN, "%s leads out of the memory roots", source->path);
-        return blame(err, field);
+        return error_blame(err, field);
     case EACCES:
     case EPERM:
         return source_refused(source, field, "reach", err);
@@ -131,7 +123,7 @@ static bool fail_to_resolve(const struct source *source, const char *field, stru
         return error_field(err, field, "%s: there is no such file", source->path);
     default:
         error_errno(err, "cannot open %s", source->path);
-        return blame(err, field);
+        return error_blame(err, field);
     }
 }
 
@@ -147,7 +139,7 @@ static bool reopen(struct source *source, int path_fd, const char *field, struct
     if (errno == EACCES || errno == EPERM)
         return source_refused(source, field, "read", err);
     error_errno(err, "cannot open %s", source->path);
-    return blame(err, field);
+    return error_blame(err, field);
 }
 
 static bool open_source(struct source *source, int dir, const char *name, const char *field,
@@ -159,7 +151,7 @@ static bool open_source(struct source *source, int dir, const char *name, const 
         return fail_to_resolve(source, field, err);
     if (fstat(path_fd, &source->stat) != 0) {
         error_errno(err, "cannot inspect %s", source->path);
-        return blame(err, field);
+        return error_blame(err, field);
     }
     if (!S_ISREG(source->stat.st_mode))
         return error_field(err, field, "%s is not a regular file", source->path);
@@ -199,7 +191,7 @@ struct source *source_open(const struct roots *roots, const char *path, const ch
     if (nearest)
         return source_open_beneath(dir, nearest, path, field, err);
     error_set(err, ERR_FORBIDDEN, "%s is not beneath a memory root of this server", path);
-    blame(err, field);
+    error_blame(err, field);
     return NULL;
 }
 

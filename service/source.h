@@ -15,6 +15,7 @@ struct roots;
 struct roots *roots_open(char *const *paths, size_t count, struct error *err);
 void roots_close(struct roots *roots);
 OWN(struct roots, roots_close)
+#define auto_roots AUTO(roots_close)
 
 /* A file that a client named. Only the descriptor is used from here on, never the path again. */
 struct source {

@@ -1,5 +1,6 @@
 #include "service/store.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -13,9 +14,13 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/id.h"
 #include "service/file.h"
 
 #define LOCK_POLL_NS 20000000
+
+/* Of the names of a snapshot's files, with their NUL. */
+#define STORE_NAME_MAX 16
 
 static bool set_directory_error(const char *path, struct error *err)
 {
@@ -233,6 +238,16 @@ bool store_is_current(const struct store *store, const char *id, int dir)
     return fstat(dir, &held) == 0
         && fstatat(store->snapshots, id, &found, AT_SYMLINK_NOFOLLOW) == 0
         && held.st_ino == found.st_ino && held.st_dev == found.st_dev;
+}
+
+int store_stat(const struct store *store, const char *id, const char *file, int flags,
+               struct stat *out)
+{
+    char name[ID_MAX + 1 + STORE_NAME_MAX];
+
+    assert(strlen(id) <= ID_MAX && strlen(file) < STORE_NAME_MAX);
+    stpcpy(stpcpy(stpcpy(name, id), "/"), file);
+    return fstatat(store->snapshots, name, out, flags);
 }
 
 char *store_path_of(const struct store *store, const char *id, const char *file)

@@ -9,6 +9,7 @@
 #pragma once
 
 #include <dirent.h>
+#include <sys/stat.h>
 
 #include "base/error.h"
 #include "base/own.h"
@@ -36,6 +37,11 @@ int store_open_snapshot(const struct store *store, const char *id, struct error 
 
 /* Whether `dir` is still the directory of the snapshot `id`. */
 bool store_is_current(const struct store *store, const char *id, int dir);
+
+/* As fstatat() of a file in a snapshot's directory, found by its path; `id` is valid. On every
+ * request for a manifest in memory. */
+int store_stat(const struct store *store, const char *id, const char *file, int flags,
+               struct stat *out);
 
 /* The absolute path of a snapshot's directory, or of `file` in it unless that is NULL. The caller
  * frees it; NULL without memory. */

@@ -158,6 +158,15 @@ static void memory_is_isolated_by_copying_on_tmpfs(void **state)
     tear_down(&place);
 }
 
+/* The mount is the memory root, and the store lies elsewhere. */
+static void put_memory_there(struct place *place)
+{
+    place->fixture.root = place->at;
+    place->fixture.roots[0] = place->at.text;
+    fixture_open(&place->fixture);
+    disk_write(fixture_memory(&place->fixture).text, PAGE, 'm');
+}
+
 static void memory_on_another_filesystem_is_told_with_openvmms_advice(void **state)
 {
     struct error err = {0};
@@ -169,10 +178,7 @@ static void memory_on_another_filesystem_is_told_with_openvmms_advice(void **sta
         fixture_remove(&place.fixture);
         skip();
     }
-    place.fixture.root = place.at;
-    place.fixture.roots[0] = place.at.text;
-    fixture_open(&place.fixture);
-    disk_write(fixture_memory(&place.fixture).text, PAGE, 'm');
+    put_memory_there(&place);
     assert_fails(create(&place, CAPTURE_LINK, &made, &err), ERR_DIFFERENT_FILESYSTEM);
     assert_string_equal(
         err.message,
@@ -199,10 +205,7 @@ static void one_filesystem_through_two_mounts_is_told_as_such(void **state)
         fixture_remove(&place.fixture);
         skip();
     }
-    place.fixture.root = place.at;
-    place.fixture.roots[0] = place.at.text;
-    fixture_open(&place.fixture);
-    disk_write(fixture_memory(&place.fixture).text, PAGE, 'm');
+    put_memory_there(&place);
     assert_fails(create(&place, CAPTURE_LINK, &made, &err), ERR_DIFFERENT_FILESYSTEM);
     assert_non_null(strstr(err.message, "one filesystem seen through two mounts"));
     assert_non_null(strstr(err.message, "mount their common parent directory once"));
