@@ -1,13 +1,13 @@
 #include "api/server.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <microhttpd.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <sys/socket.h>
 
+#include "api/acceptor.h"
 #include "api/dispatch.h"
 #include "api/reaper.h"
 #include "base/clock.h"
@@ -34,7 +34,10 @@ struct server {
     struct http_settings http;
     struct MHD_Daemon **daemons; /* one for each event loop */
     unsigned daemon_count;
-    pthread_mutex_t mutex; /* of what follows, up to the blank line */
+    struct acceptor acceptor;
+    unsigned connections_max;
+    atomic_uint connections; /* accepted and not yet closed */
+    pthread_mutex_t mutex;   /* of what follows, up to the blank line */
     pthread_cond_t done;
     unsigned running;       /* requests begun and not yet answered in full */
     unsigned detached;      /* of those, the ones that a lane will resume */
@@ -158,6 +161,7 @@ static void watch_connection(void *context, struct MHD_Connection *connection, v
         if (*slot)
             reaper_forget(&server->reaper, *slot);
         free(TAKE(*slot));
+        atomic_fetch_sub(&server->connections, 1);
         return;
     }
     struct watched *watched = calloc(1, sizeof *watched);
@@ -481,20 +485,45 @@ __attribute__((format(printf, 2, 0))) static void log_library(void *context, con
     log_event(LOG_DEBUG, "libmicrohttpd", LOG_TEXT("detail", message));
 }
 
-/* An event loop with a descriptor of its own for the listening socket. Not the library's pool of
- * threads: in 0.9.75 its MHD_quiesce_daemon() aborts the process when it races with one of them. */
+static bool has_room(void *context)
+{
+    struct server *server = context;
+
+    return atomic_load(&server->connections) < server->connections_max;
+}
+
+static unsigned count_connections(struct MHD_Daemon *daemon)
+{
+    return MHD_get_daemon_info(daemon, MHD_DAEMON_INFO_CURRENT_CONNECTIONS)->num_connections;
+}
+
+/* To the event loop that has the fewest. The library closes what it does not take. */
+static void take_connection(void *context, int fd, const struct sockaddr *from, socklen_t from_len)
+{
+    struct server *server = context;
+    struct MHD_Daemon *chosen = server->daemons[0];
+
+    for (unsigned i = 1; i < server->daemon_count; i++)
+        if (count_connections(server->daemons[i]) < count_connections(chosen))
+            chosen = server->daemons[i];
+    atomic_fetch_add(&server->connections, 1);
+    if (MHD_add_connection(chosen, fd, from, from_len) != MHD_YES)
+        atomic_fetch_sub(&server->connections, 1);
+}
+
+/* An event loop, to which we give connections. Its own limit is out of reach, since in 0.9.75 it
+ * would wait there for ever, for a lock that it holds. */
 static struct MHD_Daemon *start_daemon(struct server *server,
-                                       const struct server_settings *settings, int listening)
+                                       const struct server_settings *settings)
 {
     const unsigned flags = MHD_USE_EPOLL_INTERNAL_THREAD | MHD_USE_ITC | MHD_ALLOW_SUSPEND_RESUME
-        | MHD_USE_ERROR_LOG;
+        | MHD_USE_ERROR_LOG | MHD_USE_NO_LISTEN_SOCKET;
 
     /* STRICT_FOR_CLIENT 1 sends a head twice where Host is missing; that we check ourselves. */
     return MHD_start_daemon(
         flags, 0, NULL, NULL, handle, server,
         MHD_OPTION_EXTERNAL_LOGGER, log_library, NULL,
-        MHD_OPTION_LISTEN_SOCKET, listening,
-        MHD_OPTION_CONNECTION_LIMIT, settings->connections_max / settings->event_threads,
+        MHD_OPTION_CONNECTION_LIMIT, server->connections_max + 1,
         MHD_OPTION_CONNECTION_TIMEOUT, settings->idle_timeout_s,
         MHD_OPTION_CONNECTION_MEMORY_LIMIT, CONNECTION_MEMORY,
         MHD_OPTION_STRICT_FOR_CLIENT, 0,
@@ -505,15 +534,6 @@ static struct MHD_Daemon *start_daemon(struct server *server,
         MHD_OPTION_END);
 }
 
-static void stop_accepting(struct server *server)
-{
-    for (unsigned i = 0; i < server->daemon_count; i++) {
-        MHD_socket listening = MHD_quiesce_daemon(server->daemons[i]);
-        if (listening != MHD_INVALID_SOCKET)
-            close(listening);
-    }
-}
-
 static void stop_daemons(struct server *server)
 {
     for (unsigned i = 0; i < server->daemon_count; i++)
@@ -522,33 +542,41 @@ static void stop_daemons(struct server *server)
 }
 
 static bool start_daemons(struct server *server, const struct server_settings *settings,
-                          int listening)
+                          struct error *err)
 {
     server->daemons = calloc(settings->event_threads, sizeof(struct MHD_Daemon *));
     while (server->daemons && server->daemon_count < settings->event_threads) {
-        int own = fcntl(listening, F_DUPFD_CLOEXEC, 0); /* the daemon's, until stop_accepting() */
-        struct MHD_Daemon *daemon = own < 0 ? NULL : start_daemon(server, settings, own);
-        if (!daemon) {
-            close_p(&own);
+        struct MHD_Daemon *daemon = start_daemon(server, settings);
+        if (!daemon)
             break;
-        }
         server->daemons[server->daemon_count++] = daemon;
     }
     if (server->daemon_count == settings->event_threads)
         return true;
-    stop_accepting(server);
+    error_set(err, ERR_INTERNAL, "cannot start the HTTP server: %s", strerrordesc_np(errno));
     stop_daemons(server);
     return false;
 }
 
-static bool start(struct server *server, const struct server_settings *settings, int listening,
+/* What serves connections, before there are any. */
+static bool start(struct server *server, const struct server_settings *settings,
                   struct error *err)
 {
     if (!reaper_start(&server->reaper, err))
         return false;
-    if (start_daemons(server, settings, listening))
+    if (start_daemons(server, settings, err))
         return true;
-    error_set(err, ERR_INTERNAL, "cannot start the HTTP server: %s", strerrordesc_np(errno));
+    reaper_stop(&server->reaper);
+    return false;
+}
+
+static bool start_accepting(struct server *server, int listening, struct error *err)
+{
+    server->acceptor =
+        (struct acceptor){.has_room = has_room, .take = take_connection, .context = server};
+    if (acceptor_start(&server->acceptor, listening, err))
+        return true;
+    stop_daemons(server);
     reaper_stop(&server->reaper);
     return false;
 }
@@ -565,13 +593,14 @@ struct server *server_start(struct service *service, const struct server_setting
     }
     server->service = service;
     server->http = settings->http;
+    server->connections_max = settings->connections_max;
     server->body_rate_min = settings->body_rate_min;
     server->idle_ms = (uint64_t)settings->idle_timeout_s * 1000;
     pthread_mutex_init(&server->mutex, NULL);
     pthread_cond_init(&server->done, NULL);
-    bool started = start(server, settings, listening, err);
-    close(listening);
-    if (started)
+    if (!start(server, settings, err))
+        close(listening);
+    else if (start_accepting(server, listening, err))
         return server;
     free(server);
     return NULL;
@@ -597,7 +626,7 @@ void server_stop(struct server *server, unsigned patience_s)
     if (!server)
         return;
     atomic_store(&server->draining, true);
-    stop_accepting(server);
+    acceptor_stop(&server->acceptor);
     wait_for_running(server, patience_s);
     stop_daemons(server);
     reaper_stop(&server->reaper);

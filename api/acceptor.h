@@ -1,0 +1,31 @@
+/* Accepts connections in a thread of its own, until it is stopped.
+ *
+ * The library would do so itself, but cannot stop it safely: in 0.9.75 and in 1.0.1 its
+ * MHD_quiesce_daemon() aborts the process where it races with an event loop. */
+#pragma once
+
+#include <pthread.h>
+#include <stdbool.h>
+#include <sys/socket.h>
+
+#include "base/error.h"
+
+struct acceptor {
+    /* Asked before a connection is accepted; while it says no, connections wait in the kernel. */
+    bool (*has_room)(void *context);
+
+    /* Takes over a connection: a descriptor that does not block. */
+    void (*take)(void *context, int fd, const struct sockaddr *from, socklen_t from_len);
+    void *context; /* of both, which are called by the thread */
+
+    pthread_t thread;
+    int listening;
+    int stop; /* an eventfd; there is something to read when it is over */
+};
+
+/* Takes over the listening socket, which does not block. ERR_INTERNAL if there is no thread to be
+ * had: the socket is closed then. */
+bool acceptor_start(struct acceptor *acceptor, int listening, struct error *err);
+
+/* Afterwards nobody can connect, and neither function is called. */
+void acceptor_stop(struct acceptor *acceptor);
