@@ -1,9 +1,11 @@
 /* Manifests, state and validation. */
 #include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "codec/manifest_pb.h"
 #include "service/cache.h"
 #include "tests/golden/vectors.h"
 #include "tests/test.h"
@@ -65,6 +67,108 @@ static void a_manifest_that_the_client_has_is_304_in_that_form_only(void **state
     },
               &other);
     assert_int_equal(other.status, 200);
+}
+
+static void what_is_not_sent_again_has_the_headers_of_what_would_be(void **state)
+{
+    static const char *const paths[] = {"/snapshots/a", "/snapshots/a/manifest",
+                                        "/snapshots/a/state"};
+    static const char *const kept[] = {"ETag", "Content-Length", "Cache-Control", "Vary"};
+    struct test *test = *state;
+    struct path memory = test_memory(test, "m", 4096, 7);
+
+    test_create(test, "a", &memory, 2);
+    for (size_t i = 0; i < 3; i++) {
+        auto_answer struct answer got = {0};
+        auto_answer struct answer same = {0};
+        test_get(test, paths[i], &got);
+        struct path tag = path_of("If-None-Match: \"x\", %s", answer_header(&got, "ETag"));
+        test_call(test, &(struct call){
+                            .path = paths[i], .headers = {tag.text, "Range: bytes=9-"}
+        },
+                  &same);
+        assert_int_equal(same.status, 304);
+        assert_int_equal(same.body.len, 0);
+        for (size_t j = 0; j < 4; j++) { /* RFC 9110, 8.6 and 15.4.5 */
+            const char *value = answer_header(&got, kept[j]);
+            struct path expected = path_of("%s", value ? value : "none");
+            value = answer_header(&same, kept[j]);
+            assert_string_equal(value ? value : "none", expected.text);
+        }
+    }
+}
+
+/* A snapshot as OpenVMM would write it. */
+static void write_snapshot(struct test *test, const struct manifest *manifest, const char *state)
+{
+    struct path home = path_of("%s/snapshots/a", test->fixture.store.text);
+    auto_text struct text bytes = {0};
+    struct error err;
+
+    disk_make_dir(home.text);
+    assert_succeeds(manifest_encode(manifest, &bytes, &err));
+    test_write(path_of("%s/manifest.bin", home.text).text, text_str(&bytes), bytes.len);
+    test_write(path_of("%s/state.bin", home.text).text, state, strlen(state));
+    disk_write(path_of("%s/memory.bin", home.text).text, 4096, 1);
+}
+
+#define TEXT(literal)                                         \
+    {                                                         \
+        .data = (char *)(literal), .len = sizeof(literal) - 1 \
+    }
+
+static const struct manifest plain = {.version = 1,
+                                      .memory_size_bytes = 4096,
+                                      .vp_count = 2,
+                                      .page_size = 4096,
+                                      .architecture = TEXT("x86_64")};
+
+static void a_manifest_loses_nothing_in_json(void **state)
+{
+    static const struct manifest extreme = {
+        .version = UINT32_MAX,
+        .created_at = {INT64_MIN, INT32_MIN},
+        .openvmm_version = TEXT("a\0\"b"),
+        .memory_size_bytes = UINT64_MAX,
+        .vp_count = UINT32_MAX,
+        .page_size = 0,
+        .architecture = TEXT(""),
+    };
+    struct test *test = *state;
+    auto_answer struct answer got = {0};
+
+    write_snapshot(test, &extreme, "");
+    test_get(test, "/snapshots/a/manifest", &got);
+    assert_int_equal(got.status, 200);
+    assert_string_equal(got.body.data,
+                        "{\"version\":4294967295,"
+                        "\"created_at\":{\"seconds\":\"-9223372036854775808\","
+                        "\"nanos\":-2147483648},\"openvmm_version\":\"a\\u0000\\\"b\","
+                        "\"memory_size_bytes\":\"18446744073709551615\","
+                        "\"vp_count\":4294967295,\"page_size\":0,\"architecture\":\"\"}");
+}
+
+static void a_snapshot_without_its_memory_is_judged_and_without_its_manifest_is_not_found(
+    void **state)
+{
+    struct test *test = *state;
+    const char *store = test->fixture.store.text;
+    auto_answer struct answer judged = {0};
+    auto_answer struct answer manifest = {0};
+    auto_answer struct answer none = {0};
+
+    write_snapshot(test, &plain, "");
+    disk_remove(path_of("%s/snapshots/a/memory.bin", store).text);
+    test_send(test, "POST", "/snapshots/a/validate", &judged, "{\"vp_count\":2}");
+    assert_int_equal(judged.status, 200);
+    assert_true(json_is_false(answer_at(&judged, "valid")));
+    assert_string_equal(answer_string(&judged, "mismatches.0.field"), "memory");
+    assert_true(json_is_null(answer_at(&judged, "mismatches.0.actual")));
+    disk_remove(path_of("%s/snapshots/a/manifest.bin", store).text);
+    test_get(test, "/snapshots/a/manifest", &manifest);
+    assert_problem(&manifest, 404, "not_found");
+    test_send(test, "POST", "/snapshots/a/validate", &none, "{\"vp_count\":2}");
+    assert_problem(&none, 404, "not_found");
 }
 
 static long vp_count(struct test *test)
@@ -160,12 +264,50 @@ static void every_miss_is_told_in_openvmms_order(void **state)
     assert_string_equal(answer_string(&verdict, "unchecked.0"), "state_units");
 }
 
+static void a_version_that_openvmm_does_not_know_is_a_miss_that_nobody_need_ask_for(void **state)
+{
+    struct manifest manifest = plain;
+    auto_answer struct answer verdict = {0};
+
+    manifest.version = 2;
+    write_snapshot(*state, &manifest, "");
+    test_send(*state, "POST", "/snapshots/a/validate", &verdict, "{\"page_size\":4096}");
+    assert_true(json_is_false(answer_at(&verdict, "valid")));
+    assert_string_equal(answer_string(&verdict, "mismatches.0.field"), "version");
+    assert_string_equal(answer_string(&verdict, "mismatches.0.message"),
+                        "snapshot manifest version 2 is not supported (expected 1)");
+    assert_int_equal(json_array_size(answer_at(&verdict, "unchecked")), 4);
+}
+
+static void units_are_judged_where_units_were_posted(void **state)
+{
+    static const char twice[] = "\x0a\x05\x0a\x03rtc\x0a\x05\x0a\x03rtc";
+    struct test *test = *state;
+    auto_answer struct answer duplicate = {0};
+    auto_answer struct answer damaged = {0};
+    auto_answer struct answer unasked = {0};
+
+    write_snapshot(test, &plain, twice);
+    test_send(test, "POST", "/snapshots/a/validate", &duplicate, "{\"state_units\":[\"rtc\"]}");
+    assert_string_equal(answer_string(&duplicate, "mismatches.0.message"),
+                        "loadedvm restore failed: restore failed: {rtc: duplicate unit name}");
+    write_snapshot(test, &plain, "\x07");
+    test_send(test, "POST", "/snapshots/a/validate", &damaged, "{\"state_units\":[]}");
+    assert_int_equal(damaged.status, 200);
+    assert_string_equal(answer_string(&damaged, "mismatches.0.field"), "state");
+    assert_string_equal(answer_string(&damaged, "mismatches.0.message"),
+                        "failed to decode saved state: decoding failed: missing resource");
+    test_send(test, "POST", "/snapshots/a/validate", &unasked, "{\"vp_count\":2}");
+    assert_true(json_is_true(answer_at(&unasked, "valid")));
+}
+
 static void strict_makes_no_a_conflict(void **state)
 {
     struct test *test = *state;
     struct path memory = test_memory(test, "m", 4096, 7);
     auto_answer struct answer bad = {0};
     auto_answer struct answer good = {0};
+    auto_answer struct answer neither = {0};
 
     test_create(test, "a", &memory, 2);
     test_send(test, "POST", "/snapshots/a/validate?strict=1", &bad, "{\"vp_count\":3}");
@@ -174,6 +316,9 @@ static void strict_makes_no_a_conflict(void **state)
     assert_int_equal(json_array_size(answer_at(&bad, "unchecked")), 4);
     test_send(test, "POST", "/snapshots/a/validate?strict=1", &good, "{\"vp_count\":2}");
     assert_int_equal(good.status, 200);
+    test_send(test, "POST", "/snapshots/a/validate?strict=yes", &neither, "{\"vp_count\":2}");
+    assert_problem(&neither, 422, "invalid_argument");
+    assert_blames(&neither, "?strict");
 }
 
 /* Two units: "pit" with a blob of three bytes, and "rtc" without one. */
@@ -320,30 +465,90 @@ static void state_is_served_byte_for_byte_whole_and_in_parts(void **state)
 
 static void ranges_that_cannot_be_honoured_are_told_or_passed_over(void **state)
 {
+    static const struct {
+        const char *range, *only_if;
+        long status;
+    } ranges[] = {
+        {"Range: bytes=99-",    NULL,                                      416},
+        {"Range: bytes=25-",    NULL,                                      416}, /* its length */
+        {"Range: bytes=-0",     NULL,                                      416},
+        {"Range: bytes=99-",    "If-Range: \"other\"",                     200},
+        {"Range: bytes=0-1",    "If-Range: \"other\"",                     200},
+        {"Range: bytes=0-1",    "If-Range: Sat, 01 Jan 2050 00:00:00 GMT", 200},
+        {"Range: bytes=0-1",    "If-None-Match: \"other\"",                206},
+        {"Range: bytes=0-1,3-", NULL,                                      200},
+        {"Range: bytes=2-1",    NULL,                                      200},
+        {"Range: bytes=x-",     NULL,                                      200},
+        {"Range: bytes",        NULL,                                      200},
+        {"Range: pages=0-1",    NULL,                                      200},
+        {"Range: bytes=0-",     NULL,                                      206},
+        {"Range: bytes=-99",    NULL,                                      206},
+    };
     struct test *test = *state;
     struct path memory = test_memory(test, "m", 4096, 7);
-    auto_answer struct answer beyond = {0};
-    auto_answer struct answer several = {0};
-    auto_answer struct answer stale = {0};
-    auto_answer struct answer same = {0};
-    auto_answer struct answer head = {0};
-    char condition[96];
 
     create_with_state(test, &memory);
-    get_range(test, "Range: bytes=99-", NULL, &beyond);
-    assert_problem(&beyond, 416, "range_not_satisfiable");
-    assert_string_equal(answer_header(&beyond, "Content-Range"),
-                        path_of("bytes */%zu", STATE_LEN).text);
-    get_range(test, "Range: bytes=0-1,3-4", NULL, &several);
-    assert_int_equal(several.status, 200);
-    get_range(test, "Range: bytes=0-1", "If-Range: \"other\"", &stale);
-    assert_int_equal(stale.status, 200);
-    snprintf(condition, sizeof condition, "If-None-Match: %s", answer_header(&stale, "ETag"));
-    get_range(test, condition, NULL, &same);
-    assert_int_equal(same.status, 304);
-    test_call(test, &(struct call){.method = "HEAD", .path = "/snapshots/a/state"}, &head);
-    assert_int_equal(head.status, 200);
-    assert_string_equal(answer_header(&head, "Content-Length"), path_of("%zu", STATE_LEN).text);
+    for (size_t i = 0; i < sizeof ranges / sizeof ranges[0]; i++) {
+        auto_answer struct answer answer = {0};
+        get_range(test, ranges[i].range, ranges[i].only_if, &answer);
+        if (answer.status != ranges[i].status)
+            fail_msg("%s: %ld", ranges[i].range, answer.status);
+        if (answer.status == 416)
+            assert_problem(&answer, 416, "range_not_satisfiable");
+        if (answer.status == 416)
+            assert_string_equal(answer_header(&answer, "Content-Range"),
+                                path_of("bytes */%zu", STATE_LEN).text);
+        if (answer.status == 200)
+            assert_null(answer_header(&answer, "Content-Range"));
+    }
+}
+
+static void a_weak_tag_is_no_reason_for_a_part(void **state)
+{
+    struct test *test = *state;
+    struct path memory = test_memory(test, "m", 4096, 7);
+    auto_answer struct answer whole = {0};
+    auto_answer struct answer part = {0};
+
+    create_with_state(test, &memory);
+    test_get(test, "/snapshots/a/state", &whole);
+    struct path weak = path_of("If-Range: W/%s", answer_header(&whole, "ETag"));
+    get_range(test, "Range: bytes=0-1", weak.text, &part);
+    assert_int_equal(part.status, 200);
+}
+
+/* More than sockets and reader hold by themselves. */
+#define LARGE ((size_t)8 << 20)
+
+static void a_download_goes_on_though_the_snapshot_is_removed(void **state)
+{
+    struct test *test = *state;
+    struct path memory = test_memory(test, "m", 4096, 7);
+    struct path file = test_memory(test, "state", LARGE, 5);
+    auto_answer struct answer made = {0};
+    auto_answer struct answer removed = {0};
+    auto_text struct text answer = {0};
+    char start[1];
+
+    test_send(test, "POST", "/snapshots", &made,
+              "{\"id\":\"a\",\"memory_file_path\":\"%s\","
+              "\"state_file_path\":\"%s\"," REQUIRED_MEMBERS "}",
+              memory.text, file.text);
+    assert_int_equal(made.status, 201);
+    auto_fd int fd = raw_open(test);
+    setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &(int){65536}, sizeof(int));
+    raw_sends(fd, "GET /snapshots/a/state HTTP/1.1\r\nHost: localhost\r\n"
+                  "Connection: close\r\n\r\n");
+    must(recv(fd, start, 1, 0) == 1, "the answer's first byte");
+    test_call(test, &(struct call){.method = "DELETE", .path = "/snapshots/a"}, &removed);
+    assert_int_equal(removed.status, 204);
+    fixture_settle(&test->fixture); /* it is gone from disk, too */
+    raw_drain(fd, &answer);
+    const char *body = strstr(answer.data, "\r\n\r\n") + 4;
+    assert_int_equal(answer.len - (size_t)(body - answer.data), LARGE);
+    for (size_t i = 0; i < LARGE; i++)
+        if (body[i] != 5)
+            fail_msg("byte %zu is %d", i, body[i]);
 }
 
 int main(void)
@@ -351,15 +556,23 @@ int main(void)
     const struct CMUnitTest tests[] = {
         WITH_SERVER(a_manifest_is_to_be_had_as_json_and_as_the_file_itself),
         WITH_SERVER(a_manifest_that_the_client_has_is_304_in_that_form_only),
+        WITH_SERVER(what_is_not_sent_again_has_the_headers_of_what_would_be),
+        WITH_SERVER(a_manifest_loses_nothing_in_json),
+        WITH_SERVER(
+            a_snapshot_without_its_memory_is_judged_and_without_its_manifest_is_not_found),
         WITH_SERVER(a_manifest_in_memory_notices_every_change_on_disk),
         WITH_SERVER(a_manifest_that_does_not_decode_is_a_damaged_snapshot_in_openvmms_words),
         WITH_SERVER(only_snapshots_that_are_there_have_anything_to_be_had),
         WITH_SERVER(every_miss_is_told_in_openvmms_order),
+        WITH_SERVER(a_version_that_openvmm_does_not_know_is_a_miss_that_nobody_need_ask_for),
+        WITH_SERVER(units_are_judged_where_units_were_posted),
         WITH_SERVER(strict_makes_no_a_conflict),
         WITH_SERVER(units_of_the_state_are_listed_and_compared_by_name),
         WITH_SERVER(bad_expectations_are_refused),
         WITH_SERVER(state_is_served_byte_for_byte_whole_and_in_parts),
         WITH_SERVER(ranges_that_cannot_be_honoured_are_told_or_passed_over),
+        WITH_SERVER(a_weak_tag_is_no_reason_for_a_part),
+        WITH_SERVER(a_download_goes_on_though_the_snapshot_is_removed),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

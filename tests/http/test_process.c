@@ -54,19 +54,25 @@ static int finish(struct program *program)
     return WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status);
 }
 
+#define MORE_ARGUMENTS 8
+
 /* Starts a service on the fixture's directories; the test's URL is then that of the program. */
-static void serve(struct test *test, struct program *program, const char *listen)
+static void serve(struct test *test, struct program *program, const char *const *more)
 {
-    const char *const arguments[] = {"vmsnapd", "--store", test->fixture.store.text,
-                                     "--memory-root", test->fixture.root.text,
-                                     "--listen", listen, NULL};
+    const char *arguments[5 + MORE_ARGUMENTS + 1] = {
+        "vmsnapd", "--store", test->fixture.store.text, "--memory-root", test->fixture.root.text};
     char line[1024];
 
+    for (size_t i = 0; i < MORE_ARGUMENTS && more[i]; i++)
+        arguments[5 + i] = more[i];
     run(program, arguments);
     read_until(program, "listening address=", line, sizeof line);
     snprintf(test->url, sizeof test->url, "%s", strstr(line, "address=") + strlen("address="));
     test->url[strcspn(test->url, "\n")] = '\0';
 }
+
+#define SERVE(test, program, ...) \
+    serve(test, program, (const char *const[]){"--listen", __VA_ARGS__, NULL})
 
 static int setup(void **state)
 {
@@ -120,7 +126,7 @@ static void a_running_request_is_finished_before_the_end(void **state)
         struct program program;
         auto_text struct text answer = {0};
         char line[256];
-        serve(test, &program, "127.0.0.1:0");
+        SERVE(test, &program, "127.0.0.1:0");
         auto_fd int fd = send_most_of_a_create(test, &memory);
         kill(program.pid, signals[i]);
         read_until(&program, "stopping", line, sizeof line);
@@ -129,6 +135,46 @@ static void a_running_request_is_finished_before_the_end(void **state)
         assert_memory_equal(answer.data, i == 0 ? "HTTP/1.1 201 " : "HTTP/1.1 200 ", 13);
         assert_int_equal(finish(&program), 0);
     }
+}
+
+static void a_body_that_does_not_come_is_not_waited_for_for_ever(void **state)
+{
+    struct test *test = *state;
+    struct path memory = test_memory(test, "m", 4096, 7);
+    struct program program;
+    auto_text struct text answer = {0};
+
+    SERVE(test, &program, "127.0.0.1:0", "--drain", "0");
+    auto_fd int fd = send_most_of_a_create(test, &memory);
+    kill(program.pid, SIGTERM);
+    assert_int_equal(finish(&program), 0);
+    raw_drain(fd, &answer);
+    assert_int_equal(answer.len, 0);
+    assert_int_equal(disk_count(path_of("%s/snapshots", test->fixture.store.text).text), 0);
+}
+
+static void what_is_set_is_what_is_served(void **state)
+{
+    struct test *test = *state;
+    struct path memory = test_memory(test, "m", 4096, 7);
+    struct program program;
+    auto_answer struct answer named = {0};
+    auto_answer struct answer copied = {0};
+    auto_answer struct answer refused = {0};
+
+    SERVE(test, &program, "127.0.0.1:0", "--host", "vms.example", "--capture", "copy",
+          "--max-state", "2");
+    test_call(test, &(struct call){.path = "/healthz", .headers = {"Host: vms.example"}}, &named);
+    assert_int_equal(named.status, 200);
+    test_send(test, "POST", "/snapshots", &copied,
+              "{\"memory_file_path\":\"%s\"," REQUIRED_MEMBERS "}", memory.text);
+    assert_string_equal(answer_string(&copied, "memory.capture"), "copy");
+    test_send(test, "POST", "/snapshots", &refused,
+              "{\"memory_file_path\":\"%s\",\"state_base64\":\"AAAA\"," REQUIRED_MEMBERS "}",
+              memory.text);
+    assert_problem(&refused, 413, "payload_too_large");
+    kill(program.pid, SIGTERM);
+    assert_int_equal(finish(&program), 0);
 }
 
 static void it_listens_on_a_unix_socket_and_takes_over_a_stale_one(void **state)
@@ -141,7 +187,7 @@ static void it_listens_on_a_unix_socket_and_takes_over_a_stale_one(void **state)
     for (int i = 0; i < 2; i++) {
         struct program program;
         auto_text struct text answer = {0};
-        serve(test, &program, path_of("unix:%s", path.text).text);
+        SERVE(test, &program, path_of("unix:%s", path.text).text);
         auto_fd int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
         assert_int_equal(connect(fd, (struct sockaddr *)&address, sizeof address), 0);
         raw_sends(fd, "GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
@@ -191,7 +237,7 @@ static void a_second_process_on_a_store_is_told_who_has_it(void **state)
     struct test *test = *state;
     struct program program;
 
-    serve(test, &program, "127.0.0.1:0");
+    SERVE(test, &program, "127.0.0.1:0");
     SAYS(1, path_of("pid %d on ", (int)program.pid).text, "--store", test->fixture.store.text,
          "--lock-wait", "0", "--listen", "127.0.0.1:0");
     kill(program.pid, SIGTERM);
@@ -229,7 +275,7 @@ static void many_requests_leave_no_descriptor_and_no_memory_behind(void **state)
     struct path memory = test_memory(test, "m", 4096, 7);
     struct program program;
 
-    serve(test, &program, "127.0.0.1:0");
+    SERVE(test, &program, "127.0.0.1:0");
     struct path descriptors = path_of("/proc/%d/fd", (int)program.pid);
     size_t before = disk_count(descriptors.text);
     test_create(test, "a", &memory, 2);
@@ -252,6 +298,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         WITH_PROGRAM(a_running_request_is_finished_before_the_end),
+        WITH_PROGRAM(a_body_that_does_not_come_is_not_waited_for_for_ever),
+        WITH_PROGRAM(what_is_set_is_what_is_served),
         WITH_PROGRAM(it_listens_on_a_unix_socket_and_takes_over_a_stale_one),
         WITH_PROGRAM(a_start_that_cannot_be_says_what_to_do),
         WITH_PROGRAM(a_second_process_on_a_store_is_told_who_has_it),

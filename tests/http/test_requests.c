@@ -65,6 +65,83 @@ static void head_tells_what_get_would_send(void **state)
     }
 }
 
+static void parameters_that_a_route_does_not_take_are_refused(void **state)
+{
+    static const struct {
+        const char *method, *path, *body;
+    } calls[] = {
+        {"GET",    "/snapshots?x=1",               NULL              },
+        {"POST",   "/snapshots?x=1",               "{}"              },
+        {"GET",    "/snapshots/a?x=1",             NULL              },
+        {"PUT",    "/snapshots/a?x=1",             "{}"              },
+        {"DELETE", "/snapshots/a?x=1",             NULL              },
+        {"GET",    "/snapshots/a/manifest?x=1",    NULL              },
+        {"POST",   "/snapshots/a/validate?x=1",    "{\"vp_count\":2}"},
+        {"GET",    "/snapshots/a/state?x=1",       NULL              },
+        {"GET",    "/snapshots/a/state/units?x=1", NULL              },
+        {"GET",    "/healthz?x=1",                 NULL              },
+        {"GET",    "/openapi.yaml?x=1",            NULL              },
+        {"GET",    "/snapshots/a?x&include=live",  NULL              },
+        {"GET",    "/snapshots/a?%78=%00",         NULL              },
+    };
+    static const char *const repeated[] = {"include=live&include=live", "include=&include"};
+    struct test *test = *state;
+    struct path memory = test_memory(test, "m", 4096, 7);
+
+    test_create(test, "a", &memory, 2);
+    for (size_t i = 0; i < sizeof calls / sizeof calls[0]; i++) {
+        auto_answer struct answer answer = {0};
+        test_call(test,
+                  &(struct call){.method = calls[i].method,
+                                 .path = calls[i].path,
+                                 .headers = {JSON_BODY},
+                                 .body = calls[i].body},
+                  &answer);
+        assert_problem(&answer, 422, "invalid_argument");
+        assert_blames(&answer, "?x");
+    }
+    for (size_t i = 0; i < 2; i++) {
+        auto_answer struct answer answer = {0};
+        test_get(test, path_of("/snapshots/a?%s", repeated[i]).text, &answer);
+        assert_problem(&answer, 422, "invalid_argument");
+        assert_blames(&answer, "?include");
+    }
+}
+
+/* Not one byte of a body is ever sent, nor asked for. */
+static void what_is_wrong_with_a_head_is_told_before_the_body_is_read(void **state)
+{
+    /* clang-format off */
+    static const struct {
+        const char *status, *line, *headers;
+    } heads[] = {
+        {"404", "POST /none",                 "Content-Type: application/json\r\nContent-Length: 10\r\n"},
+        {"405", "PATCH /snapshots",           "Content-Type: application/json\r\nContent-Length: 10\r\n"},
+        {"413", "POST /snapshots/a/validate", "Content-Type: application/json\r\nContent-Length: 65537\r\n"},
+        {"413", "PUT /snapshots/a",           "Content-Type: application/json\r\nContent-Length: 1048577\r\n"},
+        {"413", "POST /snapshots",            "Content-Type: multipart/form-data; boundary=x\r\nContent-Length: 99999999\r\n"},
+        {"413", "DELETE /snapshots/a",        "Content-Length: 1\r\n"},
+        {"415", "POST /snapshots",            "Content-Length: 10\r\n"},
+        {"415", "POST /snapshots/a/validate", "Content-Type: multipart/form-data; boundary=x\r\nContent-Length: 10\r\n"},
+        {"400", "POST /snapshots",            "Content-Type: multipart/form-data\r\nContent-Length: 10\r\n"},
+        {"204", "OPTIONS /snapshots",         "Content-Length: 10\r\n"},
+    };
+    /* clang-format on */
+
+    for (size_t i = 0; i < sizeof heads / sizeof heads[0]; i++) {
+        auto_text struct text request = {0};
+        auto_text struct text answer = {0};
+        text_appendf(&request,
+                     "%s HTTP/1.1\r\nHost: localhost\r\n%sExpect: 100-continue\r\n\r\n",
+                     heads[i].line, heads[i].headers);
+        raw_exchange(*state, request.data, &answer);
+        if (strncmp(text_str(&answer), "HTTP/1.1 ", 9) != 0
+            || strncmp(answer.data + 9, heads[i].status, 3) != 0)
+            fail_msg("%s: %s", heads[i].line, text_str(&answer));
+        assert_non_null(strcasestr(answer.data, "Connection: close"));
+    }
+}
+
 static void the_contract_and_health_are_served(void **state)
 {
     auto_answer struct answer health = {0};
@@ -112,6 +189,7 @@ static void requests_are_judged_at_the_gate(void **state)
         {"400", HEAD("POST /snapshots") "Transfer-Encoding: chunked\r\n"
                                         "Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n"},
         {"501", HEAD("POST /snapshots") "Transfer-Encoding: xchunked\r\n\r\n"},
+        {"501", HEAD("POST /snapshots") "Transfer-Encoding: gzip, chunked\r\n\r\n"},
     };
     /* clang-format on */
 
@@ -124,6 +202,25 @@ static void requests_are_judged_at_the_gate(void **state)
         assert_memory_equal(answer.data + 9, ours ? requests[i].status : "400", 3);
         if (strstr(strstr(answer.data, "Date: ") + 1, "Date: ")) /* one answer, not two */
             fail_msg("%s: %s", requests[i].request, answer.data);
+    }
+}
+
+/* By the library or by us; what follows such a head is not read as another request. */
+static void lengths_that_are_no_number_are_refused(void **state)
+{
+    static const char *const lengths[] = {"2\r\nContent-Length: 2", "2, 2", "+2", "-2", "0x2", "2x",
+                                          "", "18446744073709551618"};
+
+    for (size_t i = 0; i < sizeof lengths / sizeof lengths[0]; i++) {
+        auto_text struct text request = {0};
+        auto_text struct text answer = {0};
+        text_appendf(&request,
+                     HEAD("POST /snapshots") JSON_BODY "\r\nContent-Length: %s\r\n\r\n"
+                                                       "GET /healthz HTTP/1.1\r\n\r\n",
+                     lengths[i]);
+        raw_exchange(*state, request.data, &answer);
+        if (strncmp(text_str(&answer), "HTTP/1.1 4", 10) != 0 || strstr(answer.data, " 200 "))
+            fail_msg("%s: %s", lengths[i], text_str(&answer));
     }
 }
 
@@ -150,6 +247,29 @@ static void a_name_that_is_not_ours_is_misdirected(void **state)
                   &bad);
         assert_problem(&bad, 421, "misdirected_request");
     }
+}
+
+static void a_name_that_was_given_to_it_is_its_own(void **state)
+{
+    static char *names[] = {"vms.example"};
+    struct test *test = *state;
+    auto_answer struct answer good = {0};
+    auto_answer struct answer bad = {0};
+
+    test->settings.http = (struct http_settings){names, 1};
+    test_restart(test);
+    test_call(test, &(struct call){.path = "/healthz", .headers = {"Host: VMS.example:80"}}, &good);
+    assert_int_equal(good.status, 200);
+    test_call(test, &(struct call){.path = "/healthz", .headers = {"Host: www.vms.example"}}, &bad);
+    assert_problem(&bad, 421, "misdirected_request");
+}
+
+static void http_1_0_needs_no_host(void **state)
+{
+    auto_text struct text answer = {0};
+
+    raw_exchange(*state, "GET /healthz HTTP/1.0\r\n\r\n", &answer);
+    assert_non_null(strstr(answer.data, " 200 "));
 }
 
 static void targets_in_absolute_form_name_their_host(void **state)
@@ -221,10 +341,15 @@ int main(void)
         WITH_SERVER(a_wrong_method_is_told_the_right_ones),
         WITH_SERVER(paths_that_are_none_are_not_found),
         WITH_SERVER(head_tells_what_get_would_send),
+        WITH_SERVER(parameters_that_a_route_does_not_take_are_refused),
+        WITH_SERVER(what_is_wrong_with_a_head_is_told_before_the_body_is_read),
         WITH_SERVER(the_contract_and_health_are_served),
         WITH_SERVER(a_safe_request_id_is_taken_over_and_another_is_replaced),
         WITH_SERVER(requests_are_judged_at_the_gate),
+        WITH_SERVER(lengths_that_are_no_number_are_refused),
         WITH_SERVER(a_name_that_is_not_ours_is_misdirected),
+        WITH_SERVER(a_name_that_was_given_to_it_is_its_own),
+        WITH_SERVER(http_1_0_needs_no_host),
         WITH_SERVER(targets_in_absolute_form_name_their_host),
         WITH_SERVER(targets_that_do_not_decode_are_bad),
         WITH_SERVER(a_head_that_is_too_large_is_refused),

@@ -68,6 +68,7 @@ static void the_same_request_again_answers_200_also_after_a_restart_without_its_
     struct test *test = *state;
     struct path memory = test_memory(test, "m", 4096, 7);
     auto_answer struct answer again = {0};
+    auto_answer struct answer got = {0};
     auto_answer struct answer other = {0};
 
     test_create(test, "a", &memory, 2);
@@ -78,7 +79,11 @@ static void the_same_request_again_answers_200_also_after_a_restart_without_its_
               "\"page_size\":4096,\"memory_file_path\":\"%s\",\"id\":\"a\",\"capture\":\"link\"}",
               memory.text);
     assert_int_equal(again.status, 200);
-    assert_string_equal(answer_string(&again, "id"), "a");
+    assert_null(answer_header(&again, "Location"));
+    test_get(test, "/snapshots/a", &got);
+    assert_same_json(again.json, got.json);
+    struct path tag = path_of("%s", answer_header(&got, "ETag"));
+    assert_string_equal(answer_header(&again, "ETag"), tag.text);
     test_send(test, "POST", "/snapshots", &other,
               "{\"architecture\":\"x86_64\",\"vp_count\":3,\"openvmm_version\":\"0.0.0\","
               "\"memory_file_path\":\"%s\",\"id\":\"a\"}",
@@ -110,6 +115,7 @@ static void snapshots_that_openvmm_wrote_are_listed_with_nulls_for_what_is_not_k
     auto_answer struct answer got = {0};
     auto_answer struct answer torn = {0};
     auto_answer struct answer bad = {0};
+    auto_answer struct answer list = {0};
 
     disk_make_dir(path_of("%s/snapshots/whole", store).text);
     disk_write(path_of("%s/snapshots/whole/manifest.bin", store).text, 0, 0);
@@ -134,6 +140,12 @@ static void snapshots_that_openvmm_wrote_are_listed_with_nulls_for_what_is_not_k
                         "failed to decode snapshot manifest: decoding failed: "
                         "eof parsing a varint");
     assert_true(json_is_null(answer_at(&bad, "manifest")));
+    assert_true(json_is_null(answer_at(&bad, "restore")));
+    test_get(test, "/snapshots", &list);
+    assert_int_equal(json_array_size(answer_at(&list, "snapshots")), 3);
+    assert_same_json(answer_at(&list, "snapshots.0"), bad.json);
+    assert_same_json(answer_at(&list, "snapshots.1"), torn.json);
+    assert_same_json(answer_at(&list, "snapshots.2"), got.json);
 }
 
 static void a_list_is_in_the_order_of_ids_and_its_link_leads_on(void **state)
@@ -177,14 +189,49 @@ static void a_list_with_live_tells_counts_and_no_writer(void **state)
     auto_answer struct answer one = {0};
 
     test_create(test, "a", &memory, 2);
-    test_get(test, "/snapshots?include=live", &list);
-    assert_int_equal(json_integer_value(answer_at(&list, "snapshots.0.live.link_count")), 2);
+    test_create(test, "b", &memory, 2);
+    test_get(test, "/snapshots?limit=1&include=live", &list);
+    assert_non_null(strstr(answer_header(&list, "Link"), "&include=live>"));
+    assert_int_equal(json_integer_value(answer_at(&list, "snapshots.0.live.link_count")), 3);
     assert_null(json_object_get(answer_at(&list, "snapshots.0.live"), "writer"));
     test_get(test, "/snapshots/a?include=live", &one);
     assert_string_equal(answer_string(&one, "live.writer"), "none");
     assert_true(json_is_true(answer_at(&one, "live.shared")));
     assert_null(answer_header(&one, "ETag"));
     assert_string_equal(answer_header(&one, "Cache-Control"), "no-store");
+}
+
+static void check_writer(struct test *test, void (*use)(const char *path), const char *writer)
+{
+    struct path memory = path_of("%s/snapshots/a/memory.bin", test->fixture.store.text);
+    struct file_user vm;
+    auto_answer struct answer got = {0};
+
+    file_user_start(&vm, memory.text, use);
+    test_get(test, "/snapshots/a?include=live", &got);
+    file_user_stop(&vm);
+    assert_string_equal(answer_string(&got, "live.writer"), writer);
+}
+
+static void live_tells_who_can_write_the_memory_and_what_it_takes_on_disk(void **state)
+{
+    struct test *test = *state;
+    struct path memory = test_memory(test, "m", 8192, 7);
+    auto_answer struct answer got = {0};
+
+    if (!test->fixture.service->abilities.lease) {
+        print_message("skipped: leases are not to be had here\n");
+        return;
+    }
+    test_create(test, "a", &memory, 2);
+    check_writer(test, open_writable, "present");
+    check_writer(test, map_writable, "present");
+    check_writer(test, open_readable, "none");
+    disk_remove(memory.text);
+    test_get(test, "/snapshots/a?include=live", &got);
+    assert_int_equal(json_integer_value(answer_at(&got, "live.allocated_bytes")), 8192);
+    assert_int_equal(json_integer_value(answer_at(&got, "live.link_count")), 1);
+    assert_true(json_is_false(answer_at(&got, "live.shared")));
 }
 
 static void what_is_not_a_page_is_refused(void **state)
@@ -398,6 +445,8 @@ static void what_the_client_has_is_not_sent_again(void **state)
     struct path memory = test_memory(test, "m", 4096, 7);
     auto_answer struct answer got = {0};
     auto_answer struct answer same = {0};
+    auto_answer struct answer any = {0};
+    auto_answer struct answer live = {0};
     char condition[96];
 
     test_create(test, "a", &memory, 2);
@@ -407,6 +456,11 @@ static void what_the_client_has_is_not_sent_again(void **state)
     assert_int_equal(same.status, 304);
     assert_int_equal(same.body.len, 0);
     assert_string_equal(answer_header(&same, "ETag"), strchr(condition, '"'));
+    test_call(test, &(struct call){.path = "/snapshots/a", .headers = {"If-None-Match: *"}}, &any);
+    assert_int_equal(any.status, 304);
+    test_call(test, &(struct call){.path = "/snapshots/a?include=live", .headers = {condition}},
+              &live);
+    assert_int_equal(live.status, 200);
 }
 
 int main(void)
@@ -419,6 +473,7 @@ int main(void)
         WITH_SERVER(snapshots_that_openvmm_wrote_are_listed_with_nulls_for_what_is_not_known),
         WITH_SERVER(a_list_is_in_the_order_of_ids_and_its_link_leads_on),
         WITH_SERVER(a_list_with_live_tells_counts_and_no_writer),
+        WITH_SERVER(live_tells_who_can_write_the_memory_and_what_it_takes_on_disk),
         WITH_SERVER(what_is_not_a_page_is_refused),
         WITH_SERVER(put_creates_then_replaces),
         WITH_SERVER(put_refuses_another_id_in_its_body_and_an_id_that_is_none),

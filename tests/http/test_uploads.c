@@ -1,6 +1,8 @@
 /* Device state in the body: base64, and multipart streamed to disk. */
 #include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include "tests/test.h"
 
@@ -202,6 +204,84 @@ static void state_beyond_the_cap_is_refused_and_not_kept(void **state)
     refuse(test, &body, 413, "payload_too_large");
 }
 
+static void state_up_to_the_cap_is_taken(void **state)
+{
+    struct test *test = *state;
+    struct path memory = test_memory(test, "m", 4096, 7);
+    auto_text struct text body = {0};
+    auto_answer struct answer made = {0};
+
+    test->fixture.settings.state_max_bytes = 3;
+    test_restart(test);
+    add_part(&body, "state", "abc", 3);
+    add_snapshot(&body, "a", memory.text, "");
+    end_parts(&body);
+    post(test, &body, true, &made);
+    assert_int_equal(made.status, 201);
+    assert_int_equal(json_integer_value(answer_at(&made, "state.size_bytes")), 3);
+}
+
+static void check_blame(struct test *test, const char *member, const char *pointer)
+{
+    struct path memory = test_memory(test, "m", 4096, 7);
+    auto_text struct text body = {0};
+    auto_answer struct answer answer = {0};
+
+    add_part(&body, "state", "abc", 3);
+    add_snapshot(&body, "a", memory.text, member);
+    end_parts(&body);
+    post(test, &body, false, &answer);
+    assert_problem(&answer, 422, "invalid_argument");
+    assert_blames(&answer, pointer);
+}
+
+static void what_is_wrong_in_the_snapshot_part_is_told_as_in_a_json_body(void **state)
+{
+    auto_text struct text spaces = {0};
+    auto_text struct text body = {0};
+
+    check_blame(*state, ",\"colour\":1", "/colour");
+    check_blame(*state, ",\"state_file_path\":\"/x\"", "/state_file_path");
+    check_blame(*state, ",\"state_base64\":\"\"", "/state_base64");
+    check_blame(*state, ",\"memory_size_bytes\":4095", "/memory_size_bytes");
+    text_reserve(&spaces, (1 << 20) + 1);
+    memset(spaces.data, ' ', (1 << 20) + 1);
+    add_part(&body, "snapshot", spaces.data, (1 << 20) + 1);
+    end_parts(&body);
+    refuse(*state, &body, 413, "payload_too_large");
+}
+
+/* Enough of a body that some of it went to disk; then the client is gone. */
+static void an_upload_that_is_cut_off_leaves_nothing_behind(void **state)
+{
+    struct test *test = *state;
+    struct path memory = test_memory(test, "m", 4096, 7);
+    auto_text struct text bytes = {0};
+    auto_text struct text body = {0};
+    auto_text struct text request = {0};
+
+    make_state(&bytes);
+    add_snapshot(&body, "a", memory.text, "");
+    add_part(&body, "state", bytes.data, bytes.len);
+    text_appendf(&request,
+                 "POST /snapshots HTTP/1.1\r\nHost: localhost\r\n" TYPE
+                 "\r\nContent-Length: %zu\r\n\r\n",
+                 body.len + 100);
+    text_append(&request, body.data, body.len);
+    for (int i = 0; i < 4; i++) {
+        int fd = raw_open(test);
+        const struct linger reset = {.l_onoff = 1}; /* the server is told at once */
+        setsockopt(fd, SOL_SOCKET, SO_LINGER, &reset, sizeof reset);
+        raw_send(fd, request.data, request.len);
+        if (i & 1)
+            shutdown(fd, SHUT_WR);
+        close(fd);
+    }
+    test_stop(test); /* everything that was begun is over */
+    assert_int_equal(disk_count(path_of("%s/snapshots", test->fixture.store.text).text), 0);
+    assert_int_equal(disk_count(path_of("%s/.vmsnapd/staging", test->fixture.store.text).text), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -210,6 +290,9 @@ int main(void)
         WITH_SERVER(put_takes_state_in_its_body_too),
         WITH_SERVER(bodies_that_are_not_right_leave_nothing_behind),
         WITH_SERVER(state_beyond_the_cap_is_refused_and_not_kept),
+        WITH_SERVER(state_up_to_the_cap_is_taken),
+        WITH_SERVER(what_is_wrong_in_the_snapshot_part_is_told_as_in_a_json_body),
+        WITH_SERVER(an_upload_that_is_cut_off_leaves_nothing_behind),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
