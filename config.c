@@ -30,7 +30,7 @@ static const struct option table[] = {
 };
 /* clang-format on */
 
-static const struct options options = {
+const struct options config_options = {
     .program = "vmsnapd",
     .intro = "Keeps snapshots of OpenVMM virtual machines, and serves them over HTTP.\n"
              "Every option can be set in the environment: VMSNAPD_STORE, VMSNAPD_LISTEN, ...",
@@ -54,7 +54,7 @@ bool config_read(int argc, char *const argv[], struct config *out, struct error 
 {
     auto_config struct config config = {0};
 
-    if (!options_read(&options, argc, argv, &config, err))
+    if (!options_read(&config_options, argc, argv, &config, err))
         return false;
     if (!config.help && !config.version && !check_exposure(&config, err))
         return false;
@@ -64,12 +64,12 @@ bool config_read(int argc, char *const argv[], struct config *out, struct error 
 
 void config_clear(struct config *config)
 {
-    options_clear(&options, config);
+    options_clear(&config_options, config);
 }
 
 void config_print_help(FILE *out)
 {
-    options_print_help(&options, out);
+    options_print_help(&config_options, out);
 }
 
 void config_print_version(FILE *out)

@@ -28,6 +28,9 @@ struct config {
     bool version;
 };
 
+/* What --help, the man page and the completion are made from. */
+extern const struct options config_options;
+
 /* ERR_INVALID says what is wrong and what to do. */
 bool config_read(int argc, char *const argv[], struct config *out, struct error *err);
 void config_clear(struct config *config);

@@ -5,6 +5,7 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 
+#include "commands.h"
 #include "config.h"
 
 #include "api/listen.h"
@@ -97,14 +98,17 @@ static int serve(const struct config *config, const sigset_t *endings)
 
 int main(int argc, char *argv[])
 {
+    const struct command *command = argc > 1 ? command_find(argv[1]) : NULL;
     auto_config struct config config = {0};
     struct error err;
     sigset_t endings;
 
+    if (command)
+        return command->run(argc - 1, argv + 1);
     if (!config_read(argc, argv, &config, &err))
         return fail(&err);
     if (config.help || config.version) {
-        (config.help ? config_print_help : config_print_version)(stdout);
+        (config.help ? commands_print_help : config_print_version)(stdout);
         return 0;
     }
     log_open(config.log_format, config.log_level);

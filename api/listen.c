@@ -167,3 +167,37 @@ int listen_open(const char *address, char bound[LISTEN_ADDRESS_SIZE], struct err
 
     return path ? open_unix(path, bound, err) : open_tcp(address, bound, err);
 }
+
+static socklen_t name_address(const char *address, struct sockaddr_storage *name)
+{
+    const char *path = unix_path(address);
+    struct sockaddr_un *local = (struct sockaddr_un *)name;
+
+    if (path) {
+        local->sun_family = AF_UNIX;
+        snprintf(local->sun_path, sizeof local->sun_path, "%s", path);
+        return sizeof *local;
+    }
+    auto_addresses struct addrinfo *parsed = parse(address);
+    if (!parsed)
+        return 0;
+    memcpy(name, parsed->ai_addr, parsed->ai_addrlen);
+    return parsed->ai_addrlen;
+}
+
+int listen_connect(const char *address, unsigned timeout_s, struct error *err)
+{
+    const struct timeval timeout = {.tv_sec = timeout_s};
+    struct sockaddr_storage name = {0};
+    socklen_t len = name_address(address, &name);
+    auto_fd int fd = socket(name.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+    if (fd >= 0 && setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof timeout) == 0
+        && setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &timeout, sizeof timeout) == 0
+        && connect(fd, (const struct sockaddr *)&name, len) == 0)
+        return TAKE_FD(fd);
+    if (errno == EINPROGRESS || errno == EAGAIN)
+        errno = ETIMEDOUT;
+    error_errno(err, "cannot connect");
+    return -1;
+}

@@ -14,3 +14,8 @@ int listen_open(const char *address, char bound[LISTEN_ADDRESS_SIZE], struct err
 
 /* Whether other hosts can reach it; false too for what is no address. */
 bool listen_is_open(const char *address);
+
+/* A socket connected to what such an address listens on, of which no call takes longer than
+ * `timeout_s`. Linux takes a connection to 0.0.0.0 or [::] as one to the loopback address. -1 with
+ * ERR_IO if nobody is there, or it is no address. */
+int listen_connect(const char *address, unsigned timeout_s, struct error *err);

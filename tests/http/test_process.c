@@ -1,5 +1,6 @@
 /* The program itself: its settings, its end, and what it holds on to. */
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -244,6 +245,55 @@ static void a_second_process_on_a_store_is_told_who_has_it(void **state)
     assert_int_equal(finish(&program), 0);
 }
 
+static void health_tells_a_service_that_answers_from_none(void **state)
+{
+    struct test *test = *state;
+    struct path local = path_of("unix:%s/socket", test->fixture.home.text);
+    struct program program;
+
+    SERVE(test, &program, "127.0.0.1:0");
+    const char *address = test->url + strlen("http://");
+    SAYS(0, "", "health", "--listen", address);
+    kill(program.pid, SIGTERM);
+    assert_int_equal(finish(&program), 0);
+    SAYS(1, "Connection refused", "health", "--listen", address);
+    SAYS(1, "No such file", "health", "--listen", local.text);
+    SERVE(test, &program, local.text);
+    SAYS(0, "", "health", "--listen", local.text);
+    kill(program.pid, SIGTERM);
+    assert_int_equal(finish(&program), 0);
+    SAYS(0, "--memory-root DIR", "health", "--help");
+    SAYS(1, "see vmsnapd --help", "health", "--colour");
+}
+
+/* What health makes of a service that sends this: its exit status. */
+static int judge(const char *answer)
+{
+    char address[LISTEN_ADDRESS_SIZE];
+    struct error err;
+    struct program program;
+    auto_fd int listening = listen_open("127.0.0.1:0", address, &err);
+    struct pollfd polled = {.fd = listening, .events = POLLIN};
+
+    const char *port = address + strlen("http://");
+    run(&program, (const char *const[]){"vmsnapd", "health", "--listen", port, NULL});
+    must(poll(&polled, 1, -1) == 1, "poll");
+    auto_fd int fd = accept4(listening, NULL, NULL, SOCK_CLOEXEC);
+    raw_sends(fd, answer);
+    if (*answer)
+        shutdown(fd, SHUT_WR);
+    return finish(&program);
+}
+
+static void health_wants_200_within_seconds(void **state)
+{
+    (void)state;
+    assert_int_equal(judge("HTTP/1.1 200 OK\r\n\r\n"), 0);
+    assert_int_equal(judge("HTTP/1.1 503 Service Unavailable\r\n\r\n"), 1);
+    assert_int_equal(judge("HTTP/1.1 20"), 1);
+    assert_int_equal(judge(""), 1); /* and the connection stays open */
+}
+
 static long resident_kib(pid_t pid)
 {
     FILE *file = fopen(path_of("/proc/%d/statm", (int)pid).text, "r");
@@ -303,6 +353,8 @@ int main(void)
         WITH_PROGRAM(it_listens_on_a_unix_socket_and_takes_over_a_stale_one),
         WITH_PROGRAM(a_start_that_cannot_be_says_what_to_do),
         WITH_PROGRAM(a_second_process_on_a_store_is_told_who_has_it),
+        WITH_PROGRAM(health_tells_a_service_that_answers_from_none),
+        cmocka_unit_test(health_wants_200_within_seconds),
         WITH_PROGRAM(many_requests_leave_no_descriptor_and_no_memory_behind),
     };
 

@@ -1,0 +1,28 @@
+#include "commands.h"
+
+#include <string.h>
+
+#include "config.h"
+#include "health.h"
+
+const struct command commands[] = {
+    {"health", "[OPTION]...", "ask a service of these settings how it is", health_run},
+};
+const size_t command_count = sizeof commands / sizeof commands[0];
+
+const struct command *command_find(const char *name)
+{
+    for (size_t i = 0; i < command_count; i++)
+        if (strcmp(commands[i].name, name) == 0)
+            return &commands[i];
+    return NULL;
+}
+
+void commands_print_help(FILE *out)
+{
+    config_print_help(out);
+    fputs("\nInstead of serving:\n", out);
+    for (size_t i = 0; i < command_count; i++)
+        fprintf(out, "  vmsnapd %s %s  %s\n", commands[i].name, commands[i].arguments,
+                commands[i].help);
+}
