@@ -1,6 +1,10 @@
 #include "config.h"
 
+#include <grp.h>
+
 #include "api/listen.h"
+#include "base/number.h"
+#include "base/systemd.h"
 
 #define AT(member) offsetof(struct config, member)
 
@@ -12,7 +16,9 @@ static const char *const capture_names[] = {"", "link", "reflink", "copy", "isol
 static const struct option table[] = {
     {"--store",           "DIR",     "/var/lib/vmsnapd", "where snapshots are kept",             OPTION_TEXT,    AT(store)},
     {"--memory-root",     "DIR",     NULL,             "capture files beneath it (repeatable)",  OPTION_LIST,    AT(memory_roots)},
-    {"--listen",          "ADDRESS", "127.0.0.1:8080", "IP:PORT, [IPv6]:PORT or unix:/path",     OPTION_TEXT,    AT(listen)},
+    {"--listen",          "ADDRESS", "127.0.0.1:8080", "IP:PORT or unix:/path (repeatable)", OPTION_LIST, AT(listen),         0, 0, NULL, ','},
+    {"--socket-mode",     "MODE",    "0600",           "of unix sockets: who may connect",       OPTION_MODE,    AT(socket_mode)},
+    {"--socket-group",    "GROUP",   NULL,             "of unix sockets",                        OPTION_TEXT,    AT(socket_group)},
     {"--host",            "NAME",    NULL,             "another name it is called by (repeatable)", OPTION_LIST, AT(hosts)},
     {"--no-auth",         NULL,      NULL,             "let anyone in who can connect",          OPTION_FLAG,    AT(no_auth)},
     {"--capture",         "WAY",     "link",           "link, reflink, copy or isolate",         OPTION_CHOICE,  AT(capture),         0, 0, capture_names},
@@ -38,16 +44,56 @@ const struct options config_options = {
     .count = sizeof table / sizeof table[0],
 };
 
+static bool is_exposed(const struct config *config, const char **where)
+{
+    for (size_t i = 0; i < config->listen.count; i++) {
+        *where = config->listen.items[i];
+        if (listen_is_open(*where))
+            return true;
+    }
+    *where = "(a passed socket)";
+    for (unsigned i = 0; i < config->passed_sockets; i++)
+        if (listen_is_open_fd(SYSTEMD_FIRST_SOCKET + (int)i))
+            return true;
+    return false;
+}
+
 /* Without tokens, whoever can connect can do everything. */
 static bool check_exposure(const struct config *config, struct error *err)
 {
-    if (config->no_auth || !listen_is_open(config->listen))
+    const char *where;
+
+    if (config->no_auth || !is_exposed(config, &where))
         return true;
     return error_set(err, ERR_INVALID,
                      "--listen %s would let other hosts in without authentication: listen on a "
                      "loopback address or a unix socket behind a proxy that authenticates, or say "
                      "--no-auth",
-                     config->listen);
+                     where);
+}
+
+/* By its name or number. */
+static bool find_group(struct config *config, struct error *err)
+{
+    const char *name = config->socket_group;
+    uint64_t number;
+
+    config->socket_gid = (gid_t)-1;
+    if (!name)
+        return true;
+    const struct group *group = getgrnam(name); /* NOLINT(concurrency-mt-unsafe): no threads yet */
+    if (!group && (!number_parse(name, strlen(name), &number) || number >= (gid_t)-1))
+        return error_set(err, ERR_INVALID, "--socket-group %s: there is no such group", name);
+    config->socket_gid = group ? group->gr_gid : (gid_t)number;
+    return true;
+}
+
+static bool complete(struct config *config, struct error *err)
+{
+    config->passed_sockets = systemd_take_sockets();
+    if (config->passed_sockets > 0 && config->listen.is_fallback)
+        options_clear_list(&config->listen);
+    return find_group(config, err) && check_exposure(config, err);
 }
 
 bool config_read(int argc, char *const argv[], struct config *out, struct error *err)
@@ -56,7 +102,7 @@ bool config_read(int argc, char *const argv[], struct config *out, struct error 
 
     if (!options_read(&config_options, argc, argv, &config, err))
         return false;
-    if (!config.help && !config.version && !check_exposure(&config, err))
+    if (!config.help && !config.version && !complete(&config, err))
         return false;
     *out = TAKE_AS(config, (struct config){0});
     return true;

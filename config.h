@@ -3,13 +3,18 @@
 #pragma once
 
 #include <stdio.h>
+#include <sys/types.h>
 
 #include "base/log.h"
 #include "base/options.h"
 #include "codec/model.h"
 
 struct config {
-    char *listen;
+    struct option_list listen; /* what to listen on besides passed sockets */
+    uint64_t socket_mode;
+    char *socket_group;
+    gid_t socket_gid; /* of the same; (gid_t)-1 for none */
+    unsigned passed_sockets;
     char *store;
     struct option_list memory_roots;
     enum capture capture;
@@ -31,7 +36,8 @@ struct config {
 /* What --help, the man page and the completion are made from. */
 extern const struct options config_options;
 
-/* ERR_INVALID says what is wrong and what to do. */
+/* Takes the sockets that a service manager passed into account: with them, the default of --listen
+ * does not count. ERR_INVALID says what is wrong and what to do. */
 bool config_read(int argc, char *const argv[], struct config *out, struct error *err);
 void config_clear(struct config *config);
 static inline void config_clear_p(struct config *config)

@@ -57,8 +57,9 @@ int health_run(int argc, char *const argv[])
         commands_print_help(stdout);
         return 0;
     }
-    if (ask(config.listen, &err))
+    const char *address = config.listen.items[0];
+    if (ask(address, &err))
         return 0;
-    fprintf(stderr, "vmsnapd health: GET /healthz of %s: %s\n", config.listen, err.message);
+    fprintf(stderr, "vmsnapd health: GET /healthz of %s: %s\n", address, err.message);
     return 1;
 }

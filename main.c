@@ -1,5 +1,4 @@
 #include <malloc.h>
-#include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <sys/resource.h>
@@ -7,9 +6,9 @@
 
 #include "commands.h"
 #include "config.h"
+#include "supervisor.h"
 
-#include "api/listen.h"
-#include "api/server.h"
+#include "base/systemd.h"
 
 /* Threads of the lanes wait far more than they allocate: a few heaps do for all of them. */
 #define HEAPS_MAX 4
@@ -20,18 +19,13 @@ static int fail(const struct error *err)
     return 1;
 }
 
-/* Signals are taken by sigwait() in this thread; every other inherits the mask. */
-static void prepare_process(sigset_t *endings)
+static void prepare_process(void)
 {
     struct rlimit files;
 
     umask(0027);
     mallopt(M_ARENA_MAX, HEAPS_MAX); /* NOLINT(concurrency-mt-unsafe): no threads yet */
     signal(SIGPIPE, SIG_IGN);
-    sigemptyset(endings);
-    sigaddset(endings, SIGTERM);
-    sigaddset(endings, SIGINT);
-    pthread_sigmask(SIG_BLOCK, endings, NULL);
     if (getrlimit(RLIMIT_NOFILE, &files) == 0) {
         files.rlim_cur = files.rlim_max;
         setrlimit(RLIMIT_NOFILE, &files);
@@ -52,8 +46,7 @@ static struct service *open_service(const struct config *config, struct error *e
     return service_open(&settings, err);
 }
 
-static void log_start(const struct config *config, const struct service *service,
-                      const char *address)
+static void log_store(const struct config *config, const struct service *service)
 {
     const struct stage_abilities *can = &service->abilities;
 
@@ -67,10 +60,24 @@ static void log_start(const struct config *config, const struct service *service
     if (config->memory_roots.count == 0)
         log_event(LOG_WARN,
                   "no --memory-root: only memory in a snapshot's own directory can be captured");
-    log_event(LOG_INFO, "listening", LOG_TEXT("address", address));
 }
 
-static int serve(const struct config *config, const sigset_t *endings)
+static bool open_listeners(const struct config *config, struct listeners *listeners,
+                           struct error *err)
+{
+    const struct listen_access access = {(mode_t)config->socket_mode, config->socket_gid};
+
+    for (unsigned i = 0; i < config->passed_sockets; i++)
+        if (!listen_adopt(listeners, SYSTEMD_FIRST_SOCKET + (int)i, err))
+            return false;
+    for (size_t i = 0; i < config->listen.count; i++)
+        if (!listen_open(listeners, config->listen.items[i], &access, err))
+            return false;
+    return true;
+}
+
+static struct server *start_server(const struct config *config, struct service *service,
+                                   struct listeners *listeners, struct error *err)
 {
     const struct server_settings settings = {
         .http = {config->hosts.items, config->hosts.count},
@@ -79,20 +86,30 @@ static int serve(const struct config *config, const sigset_t *endings)
         .idle_timeout_s = (unsigned)config->idle_timeout_s,
         .body_rate_min = config->min_body_rate,
     };
-    char address[LISTEN_ADDRESS_SIZE];
-    struct error err;
-    int signal_number;
-    auto_service struct service *service = open_service(config, &err);
-    int listening = service ? listen_open(config->listen, address, &err) : -1;
-    struct server *server =
-        listening < 0 ? NULL : server_start(service, &settings, listening, &err);
 
+    return server_start(service, &settings, listeners, err);
+}
+
+static int serve(const struct config *config)
+{
+    auto_listeners struct listeners listeners = {0};
+    struct error err;
+    auto_fd int signals = supervisor_signals(&err);
+    auto_service struct service *service = signals < 0 ? NULL : open_service(config, &err);
+
+    if (!service)
+        return fail(&err);
+    log_store(config, service);
+    if (!open_listeners(config, &listeners, &err))
+        return fail(&err);
+    const struct listeners opened = listeners;
+    struct server *server = start_server(config, service, &listeners, &err);
     if (!server)
         return fail(&err);
-    log_start(config, service, address);
-    sigwait(endings, &signal_number);
-    log_event(LOG_INFO, "stopping", LOG_TEXT("signal", sigabbrev_np(signal_number)));
-    server_stop(server, (unsigned)config->drain_s);
+    for (size_t i = 0; i < opened.count; i++)
+        log_event(LOG_INFO, "listening", LOG_TEXT("address", opened.items[i].address));
+    supervisor_run(server, signals, (unsigned)config->drain_s);
+    server_stop(server);
     return 0;
 }
 
@@ -101,7 +118,6 @@ int main(int argc, char *argv[])
     const struct command *command = argc > 1 ? command_find(argv[1]) : NULL;
     auto_config struct config config = {0};
     struct error err;
-    sigset_t endings;
 
     if (command)
         return command->run(argc - 1, argv + 1);
@@ -112,6 +128,6 @@ int main(int argc, char *argv[])
         return 0;
     }
     log_open(config.log_format, config.log_level);
-    prepare_process(&endings);
-    return serve(&config, &endings);
+    prepare_process();
+    return serve(&config);
 }

@@ -8,7 +8,7 @@
 #include <stdbool.h>
 #include <sys/socket.h>
 
-#include "base/error.h"
+#include "api/listen.h"
 
 struct acceptor {
     /* Asked before a connection is accepted; while it says no, connections wait in the kernel. */
@@ -19,13 +19,12 @@ struct acceptor {
     void *context; /* of both, which are called by the thread */
 
     pthread_t thread;
-    int listening;
+    struct listeners listeners;
     int stop; /* an eventfd; there is something to read when it is over */
 };
 
-/* Takes over the listening socket, which does not block. ERR_INTERNAL if there is no thread to be
- * had: the socket is closed then. */
-bool acceptor_start(struct acceptor *acceptor, int listening, struct error *err);
+/* Takes over the sockets. ERR_INTERNAL if there is no thread to be had: they are closed then. */
+bool acceptor_start(struct acceptor *acceptor, struct listeners *listeners, struct error *err);
 
 /* Afterwards nobody can connect, and neither function is called. */
 void acceptor_stop(struct acceptor *acceptor);

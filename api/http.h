@@ -5,6 +5,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "api/peer.h"
 #include "api/query.h"
 #include "api/router.h"
 #include "base/text.h"
@@ -33,7 +34,9 @@ struct upload;
 struct request {
     struct service *service;
     const struct http_settings *settings;
-    char *target; /* raw; owned */
+    const struct peer *peer; /* who sent it, for as long as its connection is open */
+    bool is_draining;        /* the service is about to end */
+    char *target;            /* raw; owned */
     enum method method;
     bool is_http_1_1;
     struct route_match match;

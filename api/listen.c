@@ -2,16 +2,15 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <netdb.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/un.h>
-#include <unistd.h>
-
-#include "base/own.h"
 
 #define UNIX_PREFIX "unix:"
 #define BACKLOG     1024
@@ -69,57 +68,94 @@ static void free_addresses(struct addrinfo *addresses)
 OWN(struct addrinfo, free_addresses)
 #define auto_addresses AUTO(free_addresses)
 
-static bool is_loopback(const struct sockaddr *address)
+static bool is_open(const struct sockaddr *address)
 {
     if (address->sa_family == AF_INET)
-        return ntohl(((const struct sockaddr_in *)address)->sin_addr.s_addr) >> 24 == 127;
-    return IN6_IS_ADDR_LOOPBACK(&((const struct sockaddr_in6 *)address)->sin6_addr);
+        return ntohl(((const struct sockaddr_in *)address)->sin_addr.s_addr) >> 24 != 127;
+    return address->sa_family == AF_INET6
+        && !IN6_IS_ADDR_LOOPBACK(&((const struct sockaddr_in6 *)address)->sin6_addr);
 }
 
 bool listen_is_open(const char *address)
 {
     auto_addresses struct addrinfo *parsed = unix_path(address) ? NULL : parse(address);
 
-    return parsed && !is_loopback(parsed->ai_addr);
+    return parsed && is_open(parsed->ai_addr);
 }
 
-static int fail(const char *address, struct error *err)
+union name {
+    struct sockaddr any;
+    struct sockaddr_in v4;
+    struct sockaddr_in6 v6;
+    struct sockaddr_un local;
+};
+
+/* What a socket is bound to, with a NUL after a path of any length. */
+struct bound {
+    union name name;
+    char end;
+};
+
+static bool read_name(int fd, struct bound *bound)
 {
-    error_set(err, ERR_INVALID, "cannot listen on %s: %s", address, strerrordesc_np(errno));
-    return -1;
+    socklen_t len = sizeof bound->name;
+
+    *bound = (struct bound){0};
+    return getsockname(fd, &bound->name.any, &len) == 0;
 }
 
-static void describe(int fd, char bound[LISTEN_ADDRESS_SIZE])
+bool listen_is_open_fd(int fd)
 {
-    union {
-        struct sockaddr any;
-        struct sockaddr_in v4;
-        struct sockaddr_in6 v6;
-    } address = {0};
-    socklen_t len = sizeof address;
+    struct bound bound;
+
+    return read_name(fd, &bound) && is_open(&bound.name.any);
+}
+
+static void describe(int fd, char address[LISTEN_ADDRESS_SIZE])
+{
+    struct bound bound;
     char host[INET6_ADDRSTRLEN] = "";
 
-    getsockname(fd, &address.any, &len);
-    if (address.any.sa_family == AF_INET6) {
-        inet_ntop(AF_INET6, &address.v6.sin6_addr, host, sizeof host);
-        snprintf(bound, LISTEN_ADDRESS_SIZE, "http://[%s]:%u", host, ntohs(address.v6.sin6_port));
+    read_name(fd, &bound);
+    const union name *name = &bound.name;
+    if (name->any.sa_family == AF_INET6) {
+        inet_ntop(AF_INET6, &name->v6.sin6_addr, host, sizeof host);
+        snprintf(address, LISTEN_ADDRESS_SIZE, "http://[%s]:%u", host, ntohs(name->v6.sin6_port));
+    } else if (name->any.sa_family == AF_INET) {
+        inet_ntop(AF_INET, &name->v4.sin_addr, host, sizeof host);
+        snprintf(address, LISTEN_ADDRESS_SIZE, "http://%s:%u", host, ntohs(name->v4.sin_port));
     } else {
-        inet_ntop(AF_INET, &address.v4.sin_addr, host, sizeof host);
-        snprintf(bound, LISTEN_ADDRESS_SIZE, "http://%s:%u", host, ntohs(address.v4.sin_port));
+        snprintf(address, LISTEN_ADDRESS_SIZE, UNIX_PREFIX "%s", name->local.sun_path);
     }
 }
 
-static int open_tcp(const char *address, char bound[LISTEN_ADDRESS_SIZE], struct error *err)
+static bool fail(const char *address, struct error *err)
+{
+    return error_set(err, ERR_INVALID, "cannot listen on %s: %s", address, strerrordesc_np(errno));
+}
+
+/* Takes over a descriptor, if there is room. */
+static bool add(struct listeners *listeners, int fd, struct error *err)
+{
+    if (listeners->count == LISTENERS_MAX) {
+        close(fd);
+        return error_set(err, ERR_INVALID, "cannot listen on more than %d sockets", LISTENERS_MAX);
+    }
+    listeners->items[listeners->count].fd = fd;
+    describe(fd, listeners->items[listeners->count].address);
+    listeners->count++;
+    return true;
+}
+
+static bool open_tcp(struct listeners *listeners, const char *address, struct error *err)
 {
     auto_addresses struct addrinfo *parsed = parse(address);
 
-    if (!parsed) {
-        error_set(err, ERR_INVALID,
-                  "--listen %s: give an IP address and a port (127.0.0.1:8080, [::1]:8080), or "
-                  "unix:/path",
-                  address);
-        return -1;
-    }
+    if (!parsed)
+        return error_set(err, ERR_INVALID,
+                         "--listen %s: give an IP address and a port (127.0.0.1:8080, [::1]:8080), "
+                         "or unix:/path",
+                         address);
     auto_fd int fd = socket(parsed->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (fd < 0)
         return fail(address, err);
@@ -127,8 +163,7 @@ static int open_tcp(const char *address, char bound[LISTEN_ADDRESS_SIZE], struct
     setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &(int){1}, sizeof(int));
     if (bind(fd, parsed->ai_addr, parsed->ai_addrlen) != 0 || listen(fd, BACKLOG) != 0)
         return fail(address, err);
-    describe(fd, bound);
-    return TAKE_FD(fd);
+    return add(listeners, TAKE_FD(fd), err);
 }
 
 /* A socket file that nobody listens on is what a killed predecessor left. */
@@ -141,31 +176,71 @@ static void remove_stale(const struct sockaddr_un *name)
         unlink(name->sun_path);
 }
 
-static int open_unix(const char *path, char bound[LISTEN_ADDRESS_SIZE], struct error *err)
+/* Before it listens: until then nobody can connect, whatever the mode. */
+static bool restrict_access(const char *path, const struct listen_access *access)
+{
+    return (access->group == (gid_t)-1 || chown(path, (uid_t)-1, access->group) == 0)
+        && chmod(path, access->mode) == 0;
+}
+
+static bool open_unix(struct listeners *listeners, const char *path,
+                      const struct listen_access *access, struct error *err)
 {
     struct sockaddr_un name = {.sun_family = AF_UNIX};
 
-    if (*path != '/' || strlen(path) >= sizeof name.sun_path) {
-        error_set(err, ERR_INVALID, "--listen unix:%s: give an absolute path of at most %zu bytes",
-                  path, sizeof name.sun_path - 1);
-        return -1;
-    }
+    if (*path != '/' || strlen(path) >= sizeof name.sun_path)
+        return error_set(err, ERR_INVALID,
+                         "--listen unix:%s: give an absolute path of at most %zu bytes", path,
+                         sizeof name.sun_path - 1);
     memcpy(name.sun_path, path, strlen(path));
     auto_fd int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (fd < 0)
         return fail(path, err);
     remove_stale(&name);
-    if (bind(fd, (struct sockaddr *)&name, sizeof name) != 0 || listen(fd, BACKLOG) != 0)
+    if (bind(fd, (struct sockaddr *)&name, sizeof name) != 0 || !restrict_access(path, access)
+        || listen(fd, BACKLOG) != 0)
         return fail(path, err);
-    snprintf(bound, LISTEN_ADDRESS_SIZE, UNIX_PREFIX "%s", path);
-    return TAKE_FD(fd);
+    return add(listeners, TAKE_FD(fd), err);
 }
 
-int listen_open(const char *address, char bound[LISTEN_ADDRESS_SIZE], struct error *err)
+bool listen_open(struct listeners *listeners, const char *address,
+                 const struct listen_access *access, struct error *err)
 {
     const char *path = unix_path(address);
 
-    return path ? open_unix(path, bound, err) : open_tcp(address, bound, err);
+    return path ? open_unix(listeners, path, access, err) : open_tcp(listeners, address, err);
+}
+
+static bool is_listening(int fd)
+{
+    int type = 0;
+    int listening = 0;
+    socklen_t len = sizeof(int);
+
+    return getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &len) == 0 && type == SOCK_STREAM
+        && getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listening, &len) == 0 && listening;
+}
+
+bool listen_adopt(struct listeners *listeners, int fd, struct error *err)
+{
+    int flags = fcntl(fd, F_GETFL);
+
+    if (!is_listening(fd) || fcntl(fd, F_SETFL, flags | O_NONBLOCK) != 0
+        || fcntl(fd, F_SETFD, FD_CLOEXEC) != 0) {
+        close(fd);
+        return error_set(err, ERR_INVALID,
+                         "descriptor %d, passed to listen on, is no listening stream socket: give "
+                         "the socket unit ListenStream=",
+                         fd);
+    }
+    return add(listeners, fd, err);
+}
+
+void listen_close(struct listeners *listeners)
+{
+    for (size_t i = 0; i < listeners->count; i++)
+        close_p(&listeners->items[i].fd);
+    listeners->count = 0;
 }
 
 static socklen_t name_address(const char *address, struct sockaddr_storage *name)

@@ -18,6 +18,7 @@ const struct route routes[] = {
     {GET,    "/snapshots/{id}/state",       state_get_handler,         NULL,                    "getState",         SCOPE_EXPORT, LANE_READ,    "",                     0},
     {GET,    "/snapshots/{id}/state/units", state_units_handler,       NULL,                    "listStateUnits",   SCOPE_READ,   LANE_READ,    "",                     0},
     {GET,    "/healthz",                    NULL,                      health_first,            "getHealth",        SCOPE_NONE,   LANE_READ,    "",                     0},
+    {GET,    "/readyz",                     NULL,                      ready_first,             "getReadiness",     SCOPE_NONE,   LANE_READ,    "",                     0},
     {GET,    "/openapi.yaml",               NULL,                      contract_first,          "getContract",      SCOPE_READ,   LANE_READ,    "",                     0},
 };
 /* clang-format on */

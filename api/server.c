@@ -2,10 +2,12 @@
 
 #include <errno.h>
 #include <microhttpd.h>
+#include <poll.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
-#include <sys/socket.h>
+#include <sys/eventfd.h>
+#include <sys/un.h>
 
 #include "api/acceptor.h"
 #include "api/dispatch.h"
@@ -36,17 +38,27 @@ struct server {
     unsigned daemon_count;
     struct acceptor acceptor;
     unsigned connections_max;
-    atomic_uint connections; /* accepted and not yet closed */
-    pthread_mutex_t mutex;   /* of what follows, up to the blank line */
+    int quiet;             /* an eventfd; see server_quiet_fd() */
+    pthread_mutex_t mutex; /* of what follows, up to the blank line */
     pthread_cond_t done;
+    bool draining;
+    unsigned connections;   /* accepted and not yet closed */
+    unsigned unheard;       /* of those, the ones whose first request has not begun */
     unsigned running;       /* requests begun and not yet answered in full */
     unsigned detached;      /* of those, the ones that a lane will resume */
     struct exchange *spare; /* kept for the next request: they are large */
     unsigned spare_count;
 
-    atomic_bool draining;
+    atomic_bool closing; /* every connection, after its next answer */
     struct reaper reaper;
     uint64_t body_rate_min, idle_ms;
+};
+
+/* What we know of a connection, for as long as it is open. */
+struct session {
+    struct watched watched;
+    struct peer peer;
+    bool is_heard; /* its first request has begun */
 };
 
 /* One request, from its first byte to the last byte of its answer. Touched by one thread at a time:
@@ -54,7 +66,7 @@ struct server {
 struct exchange {
     struct server *server;
     struct MHD_Connection *connection;
-    struct watched *watched;
+    struct session *session;
     struct exchange *next; /* while it is spare */
     enum {
         HEAD_EXPECTED,
@@ -75,7 +87,14 @@ static void count_detached(struct server *server, int change)
     pthread_mutex_unlock(&server->mutex);
 }
 
-static struct exchange *begin_exchange(struct server *server)
+/* Under the mutex. */
+static void note_quiet(const struct server *server)
+{
+    if (server->draining && server->running == 0 && server->unheard == 0)
+        eventfd_write(server->quiet, 1);
+}
+
+static struct exchange *begin_exchange(struct server *server, struct session *session)
 {
     pthread_mutex_lock(&server->mutex);
     struct exchange *exchange = server->spare;
@@ -86,6 +105,10 @@ static struct exchange *begin_exchange(struct server *server)
         exchange = malloc(sizeof *exchange);
     }
     server->running += exchange != NULL;
+    if (exchange && !session->is_heard) {
+        session->is_heard = true;
+        server->unheard--;
+    }
     pthread_mutex_unlock(&server->mutex);
     return exchange;
 }
@@ -102,8 +125,8 @@ static void end_exchange(struct exchange *exchange)
     response_clear(&exchange->response);
     text_clear(&exchange->piece);
     pthread_mutex_lock(&server->mutex);
-    if (--server->running == 0)
-        pthread_cond_broadcast(&server->done);
+    server->running--;
+    note_quiet(server);
     bool keep = server->spare_count < SPARES_MAX;
     if (keep) {
         exchange->next = server->spare;
@@ -119,21 +142,23 @@ static void end_exchange(struct exchange *exchange)
 static void *note_target(void *context, const char *target, struct MHD_Connection *connection)
 {
     struct server *server = context;
-    struct watched *watched =
+    struct session *session =
         MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT)->socket_context;
-    struct exchange *exchange = watched ? begin_exchange(server) : NULL;
+    struct exchange *exchange = session ? begin_exchange(server, session) : NULL;
 
     if (!exchange)
         return NULL;
     exchange->server = server;
     exchange->connection = connection;
-    exchange->watched = watched;
-    reaper_limit(watched, PATIENCE_MS);
+    exchange->session = session;
+    reaper_limit(&session->watched, PATIENCE_MS);
     exchange->phase = HEAD_EXPECTED;
     exchange->piece = (struct text){0};
     response_init(&exchange->response);
-    if (request_init(&exchange->request, server->service, &server->http, target))
+    if (request_init(&exchange->request, server->service, &server->http, target)) {
+        exchange->request.peer = &session->peer;
         return exchange;
+    }
     end_exchange(exchange);
     return NULL;
 }
@@ -147,31 +172,63 @@ static void complete(void *context, struct MHD_Connection *connection, void **sl
     if (!*slot)
         return;
     struct exchange *exchange = *slot;
-    reaper_allow(exchange->watched, exchange->server->idle_ms + PATIENCE_MS); /* for another head */
+    /* For another head. */
+    reaper_allow(&exchange->session->watched, exchange->server->idle_ms + PATIENCE_MS);
     end_exchange(exchange);
     *slot = NULL;
+}
+
+static void open_session(struct server *server, struct MHD_Connection *connection, void **slot)
+{
+    struct session *session = calloc(1, sizeof *session);
+
+    if (!session)
+        return; /* its first request will find that there is no memory */
+    *slot = session;
+    int fd = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
+    peer_read(&session->peer, fd,
+              MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS)->client_addr);
+    reaper_allow(&session->watched, PATIENCE_MS);
+    reaper_watch(&server->reaper, &session->watched, fd);
+}
+
+/* A connection begins or ends: one whose first request has not begun. */
+static void count_unheard(struct server *server, int change)
+{
+    pthread_mutex_lock(&server->mutex);
+    server->connections += (unsigned)change;
+    server->unheard += (unsigned)change;
+    note_quiet(server);
+    pthread_mutex_unlock(&server->mutex);
+}
+
+static void count_heard_end(struct server *server)
+{
+    pthread_mutex_lock(&server->mutex);
+    server->connections--;
+    pthread_mutex_unlock(&server->mutex);
+}
+
+static void close_session(struct server *server, void **slot)
+{
+    struct session *session = TAKE(*slot);
+
+    if (session)
+        reaper_forget(&server->reaper, &session->watched);
+    if (session && session->is_heard)
+        count_heard_end(server);
+    else
+        count_unheard(server, -1);
+    free(session);
 }
 
 static void watch_connection(void *context, struct MHD_Connection *connection, void **slot,
                              enum MHD_ConnectionNotificationCode what)
 {
-    struct server *server = context;
-
-    if (what == MHD_CONNECTION_NOTIFY_CLOSED) {
-        if (*slot)
-            reaper_forget(&server->reaper, *slot);
-        free(TAKE(*slot));
-        atomic_fetch_sub(&server->connections, 1);
-        return;
-    }
-    struct watched *watched = calloc(1, sizeof *watched);
-    if (!watched)
-        return; /* its first request will find that there is no memory */
-    *slot = watched;
-    reaper_allow(watched, PATIENCE_MS);
-    const union MHD_ConnectionInfo *info =
-        MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
-    reaper_watch(&server->reaper, watched, info->connect_fd);
+    if (what == MHD_CONNECTION_NOTIFY_STARTED)
+        open_session(context, connection, slot);
+    else
+        close_session(context, slot);
 }
 
 /* A part of a file, read ahead by a lane while the connection is suspended. */
@@ -301,6 +358,11 @@ static struct MHD_Response *make_response(struct exchange *exchange)
     return response;
 }
 
+static bool is_closing(const struct server *server)
+{
+    return atomic_load_explicit(&server->closing, memory_order_relaxed);
+}
+
 static enum MHD_Result send_answer(struct exchange *exchange)
 {
     struct response *answer = &exchange->response;
@@ -312,7 +374,7 @@ static enum MHD_Result send_answer(struct exchange *exchange)
     for (size_t i = 0; i < answer->header_count && result == MHD_YES; i++)
         result = MHD_add_response_header(response, answer->headers[i].name,
                                          answer->headers[i].value);
-    if (answer->close || atomic_load_explicit(&exchange->server->draining, memory_order_relaxed))
+    if (answer->close || is_closing(exchange->server))
         MHD_add_response_header(response, MHD_HTTP_HEADER_CONNECTION, "close");
     if (result == MHD_YES)
         result = MHD_queue_response(exchange->connection, answer->status, response);
@@ -353,6 +415,7 @@ static enum MHD_Result begin(struct exchange *exchange, const char *method, cons
 
     exchange->phase = BODY_EXPECTED;
     exchange->request.method = method_parse(method);
+    exchange->request.is_draining = is_closing(exchange->server);
     exchange->request.is_http_1_1 = strcmp(version, MHD_HTTP_VERSION_1_1) == 0;
     MHD_get_connection_values_n(exchange->connection, MHD_HEADER_KIND, read_header, &reader);
     if (reader.failed)
@@ -360,9 +423,9 @@ static enum MHD_Result begin(struct exchange *exchange, const char *method, cons
     bool with_body = has_body(&exchange->request);
     bool wanted = dispatch_begin(&exchange->request, &exchange->response);
     if (wanted && with_body)
-        reaper_begin_body(exchange->watched, PATIENCE_MS);
+        reaper_begin_body(&exchange->session->watched, PATIENCE_MS);
     else
-        reaper_allow(exchange->watched, 0);
+        reaper_allow(&exchange->session->watched, 0);
     if (wanted)
         return MHD_YES;
     if (with_body)
@@ -377,14 +440,14 @@ static void store_piece(void *context)
 
     dispatch_upload(&exchange->request, exchange->piece.data, exchange->piece.len);
     exchange->piece.len = 0;
-    reaper_resume_body(exchange->watched);
+    reaper_resume_body(&exchange->session->watched);
     resume(exchange);
 }
 
 /* The connection is suspended until the piece is stored. */
 static void detach_piece(struct exchange *exchange)
 {
-    reaper_allow(exchange->watched, 0);
+    reaper_allow(&exchange->session->watched, 0);
     if (detach(exchange, LANE_PUBLISH, store_piece, exchange))
         return;
     exchange->piece.len = 0;
@@ -408,7 +471,7 @@ static enum MHD_Result receive(struct exchange *exchange, const char *data, size
         return MHD_YES;
     if (!dispatch_body(request, data, *len))
         return MHD_NO;
-    reaper_credit(exchange->watched, *len, exchange->server->body_rate_min);
+    reaper_credit(&exchange->session->watched, *len, exchange->server->body_rate_min);
     if (request->upload && request->body_error.code == ERR_NONE) {
         if (!text_append(&exchange->piece, data, *len))
             return MHD_NO;
@@ -435,7 +498,7 @@ static enum MHD_Result finish(struct exchange *exchange)
         detach_piece(exchange);
         return MHD_YES;
     }
-    reaper_allow(exchange->watched, 0);
+    reaper_allow(&exchange->session->watched, 0);
     if (dispatch_finish(request, &exchange->response))
         return send_answer(exchange);
     exchange->phase = ANSWER_READY; /* when it is resumed */
@@ -489,7 +552,10 @@ static bool has_room(void *context)
 {
     struct server *server = context;
 
-    return atomic_load(&server->connections) < server->connections_max;
+    pthread_mutex_lock(&server->mutex);
+    bool has = server->connections < server->connections_max;
+    pthread_mutex_unlock(&server->mutex);
+    return has;
 }
 
 static unsigned count_connections(struct MHD_Daemon *daemon)
@@ -497,7 +563,18 @@ static unsigned count_connections(struct MHD_Daemon *daemon)
     return MHD_get_daemon_info(daemon, MHD_DAEMON_INFO_CURRENT_CONNECTIONS)->num_connections;
 }
 
-/* To the event loop that has the fewest. The library closes what it does not take. */
+/* The library closes what it does not take. */
+static bool give_connection(struct server *server, struct MHD_Daemon *daemon, int fd,
+                            const struct sockaddr *from, socklen_t from_len)
+{
+    count_unheard(server, 1);
+    if (MHD_add_connection(daemon, fd, from, from_len) == MHD_YES)
+        return true;
+    count_unheard(server, -1);
+    return false;
+}
+
+/* To the event loop that has the fewest. */
 static void take_connection(void *context, int fd, const struct sockaddr *from, socklen_t from_len)
 {
     struct server *server = context;
@@ -506,9 +583,31 @@ static void take_connection(void *context, int fd, const struct sockaddr *from, 
     for (unsigned i = 1; i < server->daemon_count; i++)
         if (count_connections(server->daemons[i]) < count_connections(chosen))
             chosen = server->daemons[i];
-    atomic_fetch_add(&server->connections, 1);
-    if (MHD_add_connection(chosen, fd, from, from_len) != MHD_YES)
-        atomic_fetch_sub(&server->connections, 1);
+    give_connection(server, chosen, fd, from, from_len);
+}
+
+static bool probe(struct server *server, struct MHD_Daemon *daemon, int timeout_ms)
+{
+    static const char request[] = "GET /healthz HTTP/1.0\r\n\r\n";
+    const struct sockaddr_un nowhere = {.sun_family = AF_UNIX};
+    int ends[2];
+
+    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, ends) != 0)
+        return false;
+    auto_fd int ours = ends[0];
+    struct pollfd polled = {.fd = ours, .events = POLLIN};
+    return give_connection(server, daemon, ends[1], (const struct sockaddr *)&nowhere,
+                           sizeof nowhere.sun_family)
+        && send(ours, request, sizeof request - 1, MSG_NOSIGNAL) == sizeof request - 1
+        && poll(&polled, 1, timeout_ms) == 1;
+}
+
+bool server_is_alive(struct server *server, int timeout_ms)
+{
+    for (unsigned i = 0; i < server->daemon_count; i++)
+        if (!probe(server, server->daemons[i], timeout_ms))
+            return false;
+    return true;
 }
 
 /* An event loop, to which we give connections. Its own limit is out of reach, since in 0.9.75 it
@@ -559,8 +658,8 @@ static bool start_daemons(struct server *server, const struct server_settings *s
 }
 
 /* What serves connections, before there are any. */
-static bool start(struct server *server, const struct server_settings *settings,
-                  struct error *err)
+static bool start_serving(struct server *server, const struct server_settings *settings,
+                          struct error *err)
 {
     if (!reaper_start(&server->reaper, err))
         return false;
@@ -570,24 +669,48 @@ static bool start(struct server *server, const struct server_settings *settings,
     return false;
 }
 
-static bool start_accepting(struct server *server, int listening, struct error *err)
+static void stop_serving(struct server *server)
 {
-    server->acceptor =
-        (struct acceptor){.has_room = has_room, .take = take_connection, .context = server};
-    if (acceptor_start(&server->acceptor, listening, err))
-        return true;
     stop_daemons(server);
     reaper_stop(&server->reaper);
+}
+
+static bool start(struct server *server, const struct server_settings *settings,
+                  struct listeners *listeners, struct error *err)
+{
+    server->quiet = eventfd(0, EFD_CLOEXEC);
+    if (server->quiet < 0)
+        return error_errno(err, "cannot make an eventfd");
+    if (!start_serving(server, settings, err))
+        return false;
+    server->acceptor =
+        (struct acceptor){.has_room = has_room, .take = take_connection, .context = server};
+    if (acceptor_start(&server->acceptor, listeners, err))
+        return true;
+    stop_serving(server);
     return false;
 }
 
-struct server *server_start(struct service *service, const struct server_settings *settings,
-                            int listening, struct error *err)
+static void free_server(struct server *server)
 {
+    while (server->spare) {
+        struct exchange *exchange = server->spare;
+        server->spare = exchange->next;
+        free(exchange);
+    }
+    pthread_cond_destroy(&server->done);
+    pthread_mutex_destroy(&server->mutex);
+    close_p(&server->quiet);
+    free(server);
+}
+
+struct server *server_start(struct service *service, const struct server_settings *settings,
+                            struct listeners *listeners, struct error *err)
+{
+    auto_listeners struct listeners taken = TAKE_AS(*listeners, (struct listeners){0});
     struct server *server = calloc(1, sizeof *server);
 
     if (!server) {
-        close(listening);
         error_memory(err);
         return NULL;
     }
@@ -598,44 +721,43 @@ struct server *server_start(struct service *service, const struct server_setting
     server->idle_ms = (uint64_t)settings->idle_timeout_s * 1000;
     pthread_mutex_init(&server->mutex, NULL);
     pthread_cond_init(&server->done, NULL);
-    if (!start(server, settings, err))
-        close(listening);
-    else if (start_accepting(server, listening, err))
+    if (start(server, settings, &taken, err))
         return server;
-    free(server);
+    free_server(server);
     return NULL;
 }
 
-static void wait_for_running(struct server *server, unsigned patience_s)
+void server_drain(struct server *server)
 {
-    struct timespec deadline;
-
-    clock_gettime(CLOCK_REALTIME, &deadline);
-    deadline.tv_sec += patience_s;
+    atomic_store(&server->closing, true);
+    acceptor_stop(&server->acceptor);
     pthread_mutex_lock(&server->mutex);
-    while (server->running > 0
-           && pthread_cond_timedwait(&server->done, &server->mutex, &deadline) == 0)
-        continue;
-    while (server->detached > 0) /* the library must not be stopped under a suspended connection */
+    server->draining = true;
+    note_quiet(server);
+    pthread_mutex_unlock(&server->mutex);
+}
+
+int server_quiet_fd(const struct server *server)
+{
+    return server->quiet;
+}
+
+/* The library must not be stopped under a suspended connection. */
+static void wait_for_detached(struct server *server)
+{
+    pthread_mutex_lock(&server->mutex);
+    while (server->detached > 0)
         pthread_cond_wait(&server->done, &server->mutex);
     pthread_mutex_unlock(&server->mutex);
 }
 
-void server_stop(struct server *server, unsigned patience_s)
+void server_stop(struct server *server)
 {
     if (!server)
         return;
-    atomic_store(&server->draining, true);
-    acceptor_stop(&server->acceptor);
-    wait_for_running(server, patience_s);
-    stop_daemons(server);
-    reaper_stop(&server->reaper);
-    while (server->spare) {
-        struct exchange *exchange = server->spare;
-        server->spare = exchange->next;
-        free(exchange);
-    }
-    pthread_cond_destroy(&server->done);
-    pthread_mutex_destroy(&server->mutex);
-    free(server);
+    if (!server->draining)
+        server_drain(server);
+    wait_for_detached(server);
+    stop_serving(server);
+    free_server(server);
 }

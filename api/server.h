@@ -2,7 +2,7 @@
 #pragma once
 
 #include "api/http.h"
-#include "base/own.h"
+#include "api/listen.h"
 
 struct server_settings {
     struct http_settings http;
@@ -14,11 +14,20 @@ struct server_settings {
 
 struct server;
 
-/* Serves on a listening socket, which it takes over. The service must outlive the server, and so
- * must what the settings point to. NULL with ERR_INTERNAL. */
+/* Serves on these sockets, which it takes over. The service must outlive the server, and so must
+ * what the settings point to. NULL with ERR_INTERNAL. */
 struct server *server_start(struct service *service, const struct server_settings *settings,
-                            int listening, struct error *err);
+                            struct listeners *listeners, struct error *err);
 
-/* Accepts no more connections and lets requests that are running finish; after `patience_s` seconds
- * only those that have arrived whole. Then closes what is left. */
-void server_stop(struct server *server, unsigned patience_s);
+/* Whether every event loop answers a request of ours within `timeout_ms`. */
+bool server_is_alive(struct server *server, int timeout_ms);
+
+/* From now on nobody can connect, and every answer ends its connection. */
+void server_drain(struct server *server);
+
+/* Of a server that drains: can be read as soon as no request is running, and no connection is open
+ * whose first request has yet to come. */
+int server_quiet_fd(const struct server *server);
+
+/* Lets the requests finish that have arrived whole, and closes what is left. */
+void server_stop(struct server *server);

@@ -11,6 +11,16 @@ bool health_first(struct request *request, struct response *response, struct err
     return response_json(response, 200);
 }
 
+bool ready_first(struct request *request, struct response *response, struct error *err)
+{
+    if (request->is_draining)
+        return error_set(err, ERR_DRAINING, "the service is about to end");
+    if (!text_appends(&response->text, "{\"status\":\"ready\"}"))
+        return error_memory(err);
+    response_header(response, "Cache-Control", "no-store");
+    return response_json(response, 200);
+}
+
 bool contract_first(struct request *request, struct response *response, struct error *err)
 {
     (void)request;

@@ -98,6 +98,17 @@ static bool set_bytes(const struct target *target, const char *value, struct err
     return true;
 }
 
+static bool set_mode(const struct target *target, const char *value, struct error *err)
+{
+    size_t len = strspn(value, "01234567");
+
+    if (len == 0 || len > 4 || value[len] != '\0')
+        return error_set(err, ERR_INVALID, "%s must be a file's mode in octal, like 0660",
+                         target->source);
+    *(uint64_t *)target->member = strtoul(value, NULL, 8);
+    return true;
+}
+
 static bool set_flag(const struct target *target, const char *value, struct error *err)
 {
     if (strcmp(value, "0") != 0 && strcmp(value, "1") != 0)
@@ -130,6 +141,7 @@ static set_fn *const setters[] = {
     set_bytes,
     set_number,
     set_number,
+    set_mode,
     set_flag,
     set_choice,
 };
@@ -248,6 +260,8 @@ static bool read_elsewhere(const struct reading *reading, const struct option *o
     const char *value = getenv(variable); /* NOLINT(concurrency-mt-unsafe): before any thread */
     if (value && *value != '\0')
         return set_all(reading, option, variable, value, err);
+    if (option->type == OPTION_LIST)
+        ((struct option_list *)find_member(option, reading->settings))->is_fallback = true;
     return !option->fallback || set_all(reading, option, option->flag, option->fallback, err);
 }
 
@@ -278,7 +292,7 @@ bool options_read(const struct options *options, int argc, char *const argv[], v
     return false;
 }
 
-static void clear_list(struct option_list *list)
+void options_clear_list(struct option_list *list)
 {
     for (size_t i = 0; i < list->count; i++)
         free(list->items[i]);
@@ -294,7 +308,7 @@ static void clear_member(const struct option *option, void *member)
         *(char **)member = NULL;
         break;
     case OPTION_LIST:
-        clear_list(member);
+        options_clear_list(member);
         break;
     case OPTION_FLAG:
         *(bool *)member = false;

@@ -22,6 +22,7 @@ enum option_type {
     OPTION_BYTES,   /* uint64_t; a suffix K, M, G or T is binary */
     OPTION_SECONDS, /* uint64_t */
     OPTION_COUNT,   /* uint64_t */
+    OPTION_MODE,    /* uint64_t: a file's permission bits, in octal */
     OPTION_FLAG,    /* bool; takes no argument; 0 or 1 in the environment */
     OPTION_CHOICE,  /* an enum: the argument's place among `names` */
     OPTION__COUNT
@@ -30,6 +31,7 @@ enum option_type {
 struct option_list {
     char **items;
     size_t count;
+    bool is_fallback; /* nobody gave it */
 };
 
 struct option {
@@ -58,5 +60,6 @@ bool options_read(const struct options *options, int argc, char *const argv[], v
 
 /* Frees the strings and zeroes the members that the table describes. */
 void options_clear(const struct options *options, void *settings);
+void options_clear_list(struct option_list *list);
 
 void options_print_help(const struct options *options, FILE *out);

@@ -3,6 +3,7 @@
 #include <arpa/inet.h>
 #include <curl/curl.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdio.h>
 #include <strings.h>
 #include <sys/socket.h>
@@ -12,10 +13,11 @@
 static void start(struct test *test)
 {
     struct error err;
-    int listening = listen_open("127.0.0.1:0", test->url, &err);
+    struct listeners listeners = {0};
 
-    must(listening >= 0, err.message);
-    test->server = server_start(test->fixture.service, &test->settings, listening, &err);
+    must(listen_open(&listeners, "127.0.0.1:0", NULL, &err), err.message);
+    snprintf(test->url, sizeof test->url, "%s", listeners.items[0].address);
+    test->server = server_start(test->fixture.service, &test->settings, &listeners, &err);
     must(test->server, err.message);
 }
 
@@ -48,7 +50,11 @@ int test_teardown(void **state)
 
 void test_stop(struct test *test)
 {
-    server_stop(TAKE(test->server), 30);
+    if (test->server) {
+        server_drain(test->server);
+        poll(&(struct pollfd){.fd = server_quiet_fd(test->server), .events = POLLIN}, 1, 30000);
+    }
+    server_stop(TAKE(test->server));
     fixture_close(&test->fixture);
 }
 

@@ -154,8 +154,7 @@ def check_settings(program):
                    re.finditer(r"^\| `(--[^`]+)` \| (?:`([^`]*)`)? ?\|", (ROOT / "README.md").read_text(), re.M)}
     check("--help can be read", len(help_rows) >= 10, shown)
     same("settings and their defaults", help_rows, readme_rows)
-    lines = shown.splitlines()
-    check("--help fits a screen", len(lines) <= 24 and max(map(len, lines)) <= 80, f"{len(lines)} lines")
+    check("--help fits 80 columns", max(map(len, shown.splitlines())) <= 80, shown)
 
 
 class Program:

@@ -269,16 +269,16 @@ static void health_tells_a_service_that_answers_from_none(void **state)
 /* What health makes of a service that sends this: its exit status. */
 static int judge(const char *answer)
 {
-    char address[LISTEN_ADDRESS_SIZE];
+    auto_listeners struct listeners listeners = {0};
     struct error err;
     struct program program;
-    auto_fd int listening = listen_open("127.0.0.1:0", address, &err);
-    struct pollfd polled = {.fd = listening, .events = POLLIN};
 
-    const char *port = address + strlen("http://");
+    must(listen_open(&listeners, "127.0.0.1:0", NULL, &err), err.message);
+    const char *port = listeners.items[0].address + strlen("http://");
+    struct pollfd polled = {.fd = listeners.items[0].fd, .events = POLLIN};
     run(&program, (const char *const[]){"vmsnapd", "health", "--listen", port, NULL});
     must(poll(&polled, 1, -1) == 1, "poll");
-    auto_fd int fd = accept4(listening, NULL, NULL, SOCK_CLOEXEC);
+    auto_fd int fd = accept4(polled.fd, NULL, NULL, SOCK_CLOEXEC);
     raw_sends(fd, answer);
     if (*answer)
         shutdown(fd, SHUT_WR);

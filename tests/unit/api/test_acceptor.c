@@ -4,7 +4,6 @@
 #include <unistd.h>
 
 #include "api/acceptor.h"
-#include "base/own.h"
 #include "tests/check.h"
 
 /* What the acceptor's thread and the test share. */
@@ -34,6 +33,7 @@ static void take(void *context, int fd, const struct sockaddr *from, socklen_t f
 
 static void begin(struct acceptor *acceptor, struct inbox *inbox, struct sockaddr_un *name)
 {
+    struct listeners listeners = {0};
     struct error err;
     socklen_t len = sizeof *name;
     int listening = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
@@ -46,7 +46,8 @@ static void begin(struct acceptor *acceptor, struct inbox *inbox, struct sockadd
     assert_int_equal(bind(listening, (struct sockaddr *)name, sizeof name->sun_family), 0);
     assert_int_equal(getsockname(listening, (struct sockaddr *)name, &len), 0);
     assert_int_equal(listen(listening, 8), 0);
-    assert_succeeds(acceptor_start(acceptor, listening, &err));
+    assert_succeeds(listen_adopt(&listeners, listening, &err));
+    assert_succeeds(acceptor_start(acceptor, &listeners, &err));
 }
 
 static void end(struct inbox *inbox)
