@@ -90,7 +90,8 @@ static bool find_group(struct config *config, struct error *err)
 
 static bool complete(struct config *config, struct error *err)
 {
-    config->passed_sockets = systemd_take_sockets();
+    if (!systemd_take_sockets(&config->passed_sockets, err))
+        return false;
     if (config->passed_sockets > 0 && config->listen.is_fallback)
         options_clear_list(&config->listen);
     return find_group(config, err) && check_exposure(config, err);

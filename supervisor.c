@@ -95,8 +95,8 @@ void supervisor_run(struct server *server, int signals, unsigned drain_s)
 {
     systemd_ready();
     int number = serve(server, signals);
-    log_event(LOG_INFO, "stopping", LOG_TEXT("signal", sigabbrev_np(number)));
-    systemd_stopping();
     server_drain(server);
+    systemd_stopping();
+    log_event(LOG_INFO, "stopping", LOG_TEXT("signal", sigabbrev_np(number)));
     wait_until_quiet(server, signals, drain_s);
 }

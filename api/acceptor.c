@@ -31,6 +31,18 @@ static bool accept_some(const struct acceptor *acceptor, const struct pollfd *po
     return true;
 }
 
+/* Who had connected before the end. From a passed socket a successor will accept them. */
+static void accept_rest(const struct acceptor *acceptor)
+{
+    for (size_t i = 0; i < acceptor->listeners.count; i++) {
+        struct pollfd polled = {.fd = acceptor->listeners.items[i].fd, .events = POLLIN};
+        for (int n = 0; n < LISTEN_BACKLOG && !acceptor->listeners.items[i].is_passed; n++)
+            if (poll(&polled, 1, 0) != 1 || !acceptor->has_room(acceptor->context)
+                || !accept_one(acceptor, polled.fd))
+                break;
+    }
+}
+
 static void *accept_all(void *context)
 {
     const struct acceptor *acceptor = context;
@@ -44,8 +56,10 @@ static void *accept_all(void *context)
         polled[i] = (struct pollfd){.fd = acceptor->listeners.items[i - 1].fd, .events = POLLIN};
     for (;;) {
         int ready = poll(polled, pausing ? 1 : count, pausing ? PAUSE_MS : -1);
-        if (polled[0].revents)
+        if (polled[0].revents) {
+            accept_rest(acceptor);
             return NULL;
+        }
         if (pausing || ready < 0)
             pausing = false;
         else

@@ -26,5 +26,6 @@ struct acceptor {
 /* Takes over the sockets. ERR_INTERNAL if there is no thread to be had: they are closed then. */
 bool acceptor_start(struct acceptor *acceptor, struct listeners *listeners, struct error *err);
 
-/* Afterwards nobody can connect, and neither function is called. */
+/* Takes who has connected already, but not from passed sockets. Afterwards nobody can connect, and
+ * neither function is called. */
 void acceptor_stop(struct acceptor *acceptor);

@@ -13,7 +13,6 @@
 #include <sys/un.h>
 
 #define UNIX_PREFIX "unix:"
-#define BACKLOG     1024
 
 static const char *unix_path(const char *address)
 {
@@ -135,13 +134,14 @@ static bool fail(const char *address, struct error *err)
 }
 
 /* Takes over a descriptor, if there is room. */
-static bool add(struct listeners *listeners, int fd, struct error *err)
+static bool add(struct listeners *listeners, int fd, bool is_passed, struct error *err)
 {
     if (listeners->count == LISTENERS_MAX) {
         close(fd);
         return error_set(err, ERR_INVALID, "cannot listen on more than %d sockets", LISTENERS_MAX);
     }
     listeners->items[listeners->count].fd = fd;
+    listeners->items[listeners->count].is_passed = is_passed;
     describe(fd, listeners->items[listeners->count].address);
     listeners->count++;
     return true;
@@ -161,9 +161,9 @@ static bool open_tcp(struct listeners *listeners, const char *address, struct er
         return fail(address, err);
     setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &(int){1}, sizeof(int));
     setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &(int){1}, sizeof(int));
-    if (bind(fd, parsed->ai_addr, parsed->ai_addrlen) != 0 || listen(fd, BACKLOG) != 0)
+    if (bind(fd, parsed->ai_addr, parsed->ai_addrlen) != 0 || listen(fd, LISTEN_BACKLOG) != 0)
         return fail(address, err);
-    return add(listeners, TAKE_FD(fd), err);
+    return add(listeners, TAKE_FD(fd), false, err);
 }
 
 /* A socket file that nobody listens on is what a killed predecessor left. */
@@ -198,9 +198,9 @@ static bool open_unix(struct listeners *listeners, const char *path,
         return fail(path, err);
     remove_stale(&name);
     if (bind(fd, (struct sockaddr *)&name, sizeof name) != 0 || !restrict_access(path, access)
-        || listen(fd, BACKLOG) != 0)
+        || listen(fd, LISTEN_BACKLOG) != 0)
         return fail(path, err);
-    return add(listeners, TAKE_FD(fd), err);
+    return add(listeners, TAKE_FD(fd), false, err);
 }
 
 bool listen_open(struct listeners *listeners, const char *address,
@@ -233,7 +233,7 @@ bool listen_adopt(struct listeners *listeners, int fd, struct error *err)
                          "the socket unit ListenStream=",
                          fd);
     }
-    return add(listeners, fd, err);
+    return add(listeners, fd, true, err);
 }
 
 void listen_close(struct listeners *listeners)

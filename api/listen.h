@@ -11,10 +11,14 @@
 #define LISTEN_ADDRESS_SIZE 128
 #define LISTENERS_MAX       16
 
+/* So many may have connected to a socket and not be accepted yet. */
+#define LISTEN_BACKLOG 1024
+
 struct listeners {
     size_t count;
     struct {
         int fd;                            /* does not block */
+        bool is_passed;                    /* others will accept what we do not */
         char address[LISTEN_ADDRESS_SIZE]; /* "http://127.0.0.1:8080", "unix:/run/vmsnapd.sock" */
     } items[LISTENERS_MAX];
 };

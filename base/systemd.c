@@ -1,17 +1,22 @@
 #include "base/systemd.h"
 
 #include <inttypes.h>
+#include <string.h>
 #include <systemd/sd-daemon.h>
 
 #include "base/clock.h"
 
 _Static_assert(SYSTEMD_FIRST_SOCKET == SD_LISTEN_FDS_START, "where passed sockets begin");
 
-unsigned systemd_take_sockets(void)
+bool systemd_take_sockets(unsigned *count, struct error *err)
 {
-    int count = sd_listen_fds(1);
+    int found = sd_listen_fds(1);
 
-    return count > 0 ? (unsigned)count : 0;
+    if (found < 0)
+        return error_set(err, ERR_INVALID, "cannot use the sockets that were passed: %s",
+                         strerrordesc_np(-found));
+    *count = (unsigned)found;
+    return true;
 }
 
 int systemd_watchdog_ms(void)

@@ -6,96 +6,9 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
-#include "tests/test.h"
-
-/* The program in a child, and what it says on standard output and error. */
-struct program {
-    pid_t pid;
-    FILE *output;
-};
-
-static void run(struct program *program, const char *const *arguments)
-{
-    int ends[2];
-
-    must(pipe2(ends, O_CLOEXEC) == 0, "pipe");
-    program->pid = fork();
-    must(program->pid >= 0, "fork");
-    if (program->pid == 0) {
-        dup2(ends[1], STDOUT_FILENO);
-        dup2(ends[1], STDERR_FILENO);
-        execv(BINARY_DIR "/vmsnapd", (char *const *)arguments);
-        _exit(127);
-    }
-    close(ends[1]);
-    program->output = fdopen(ends[0], "r");
-}
-
-/* Reads lines until one holds `text`, or to the end for NULL. */
-static void read_until(struct program *program, const char *text, char *line, size_t size)
-{
-    while (fgets(line, (int)size, program->output))
-        if (text && strstr(line, text))
-            return;
-    if (text)
-        fail_msg("it ended without \"%s\"", text);
-}
-
-static int finish(struct program *program)
-{
-    char rest[1024];
-    int status;
-
-    read_until(program, NULL, rest, sizeof rest);
-    fclose(program->output);
-    must(waitpid(program->pid, &status, 0) == program->pid, "waitpid");
-    return WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status);
-}
-
-#define MORE_ARGUMENTS 8
-
-/* Starts a service on the fixture's directories; the test's URL is then that of the program. */
-static void serve(struct test *test, struct program *program, const char *const *more)
-{
-    const char *arguments[5 + MORE_ARGUMENTS + 1] = {
-        "vmsnapd", "--store", test->fixture.store.text, "--memory-root", test->fixture.root.text};
-    char line[1024];
-
-    for (size_t i = 0; i < MORE_ARGUMENTS && more[i]; i++)
-        arguments[5 + i] = more[i];
-    run(program, arguments);
-    read_until(program, "listening address=", line, sizeof line);
-    snprintf(test->url, sizeof test->url, "%s", strstr(line, "address=") + strlen("address="));
-    test->url[strcspn(test->url, "\n")] = '\0';
-}
-
-#define SERVE(test, program, ...) \
-    serve(test, program, (const char *const[]){"--listen", __VA_ARGS__, NULL})
-
-static int setup(void **state)
-{
-    struct test *test = calloc(1, sizeof *test);
-
-    if (!test)
-        abort();
-    fixture_make(&test->fixture, NULL);
-    *state = test;
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    struct test *test = *state;
-
-    fixture_remove(&test->fixture);
-    free(test);
-    return 0;
-}
-
-#define WITH_PROGRAM(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#include "tests/program.h"
 
 /* A create of which the last byte is yet to come. */
 static int send_most_of_a_create(struct test *test, const struct path *memory)
@@ -124,17 +37,17 @@ static void a_running_request_is_finished_before_the_end(void **state)
     struct path memory = test_memory(test, "m", 4096, 7);
 
     for (size_t i = 0; i < 2; i++) {
-        struct program program;
+        struct program program = {0};
         auto_text struct text answer = {0};
         char line[256];
         SERVE(test, &program, "127.0.0.1:0");
         auto_fd int fd = send_most_of_a_create(test, &memory);
         kill(program.pid, signals[i]);
-        read_until(&program, "stopping", line, sizeof line);
+        program_read_until(&program, "stopping", line, sizeof line);
         raw_sends(fd, "}");
         raw_drain(fd, &answer);
         assert_memory_equal(answer.data, i == 0 ? "HTTP/1.1 201 " : "HTTP/1.1 200 ", 13);
-        assert_int_equal(finish(&program), 0);
+        assert_int_equal(program_finish(&program), 0);
     }
 }
 
@@ -142,13 +55,13 @@ static void a_body_that_does_not_come_is_not_waited_for_for_ever(void **state)
 {
     struct test *test = *state;
     struct path memory = test_memory(test, "m", 4096, 7);
-    struct program program;
+    struct program program = {0};
     auto_text struct text answer = {0};
 
     SERVE(test, &program, "127.0.0.1:0", "--drain", "0");
     auto_fd int fd = send_most_of_a_create(test, &memory);
     kill(program.pid, SIGTERM);
-    assert_int_equal(finish(&program), 0);
+    assert_int_equal(program_finish(&program), 0);
     raw_drain(fd, &answer);
     assert_int_equal(answer.len, 0);
     assert_int_equal(disk_count(path_of("%s/snapshots", test->fixture.store.text).text), 0);
@@ -158,7 +71,7 @@ static void what_is_set_is_what_is_served(void **state)
 {
     struct test *test = *state;
     struct path memory = test_memory(test, "m", 4096, 7);
-    struct program program;
+    struct program program = {0};
     auto_answer struct answer named = {0};
     auto_answer struct answer copied = {0};
     auto_answer struct answer refused = {0};
@@ -175,7 +88,7 @@ static void what_is_set_is_what_is_served(void **state)
               memory.text);
     assert_problem(&refused, 413, "payload_too_large");
     kill(program.pid, SIGTERM);
-    assert_int_equal(finish(&program), 0);
+    assert_int_equal(program_finish(&program), 0);
 }
 
 static void it_listens_on_a_unix_socket_and_takes_over_a_stale_one(void **state)
@@ -186,7 +99,7 @@ static void it_listens_on_a_unix_socket_and_takes_over_a_stale_one(void **state)
 
     memcpy(address.sun_path, path.text, strlen(path.text) + 1);
     for (int i = 0; i < 2; i++) {
-        struct program program;
+        struct program program = {0};
         auto_text struct text answer = {0};
         SERVE(test, &program, path_of("unix:%s", path.text).text);
         auto_fd int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
@@ -195,20 +108,20 @@ static void it_listens_on_a_unix_socket_and_takes_over_a_stale_one(void **state)
         raw_drain(fd, &answer);
         assert_memory_equal(answer.data, "HTTP/1.1 200 ", 13);
         kill(program.pid, SIGKILL); /* leaves its socket behind */
-        assert_int_equal(finish(&program), -SIGKILL);
+        assert_int_equal(program_finish(&program), -SIGKILL);
     }
 }
 
 static void assert_says(int expected, const char *text, const char *const *arguments)
 {
-    struct program program;
+    struct program program = {0};
     auto_text struct text output = {0};
     char line[1024];
 
-    run(&program, arguments);
+    program_run(&program, arguments);
     while (fgets(line, sizeof line, program.output))
         text_appends(&output, line);
-    assert_int_equal(finish(&program), expected);
+    assert_int_equal(program_finish(&program), expected);
     if (!strstr(text_str(&output), text))
         fail_msg("\"%s\" is not in \"%s\"", text, text_str(&output));
 }
@@ -236,32 +149,32 @@ static void a_start_that_cannot_be_says_what_to_do(void **state)
 static void a_second_process_on_a_store_is_told_who_has_it(void **state)
 {
     struct test *test = *state;
-    struct program program;
+    struct program program = {0};
 
     SERVE(test, &program, "127.0.0.1:0");
     SAYS(1, path_of("pid %d on ", (int)program.pid).text, "--store", test->fixture.store.text,
          "--lock-wait", "0", "--listen", "127.0.0.1:0");
     kill(program.pid, SIGTERM);
-    assert_int_equal(finish(&program), 0);
+    assert_int_equal(program_finish(&program), 0);
 }
 
 static void health_tells_a_service_that_answers_from_none(void **state)
 {
     struct test *test = *state;
     struct path local = path_of("unix:%s/socket", test->fixture.home.text);
-    struct program program;
+    struct program program = {0};
 
     SERVE(test, &program, "127.0.0.1:0");
     const char *address = test->url + strlen("http://");
     SAYS(0, "", "health", "--listen", address);
     kill(program.pid, SIGTERM);
-    assert_int_equal(finish(&program), 0);
+    assert_int_equal(program_finish(&program), 0);
     SAYS(1, "Connection refused", "health", "--listen", address);
     SAYS(1, "No such file", "health", "--listen", local.text);
     SERVE(test, &program, local.text);
     SAYS(0, "", "health", "--listen", local.text);
     kill(program.pid, SIGTERM);
-    assert_int_equal(finish(&program), 0);
+    assert_int_equal(program_finish(&program), 0);
     SAYS(0, "--memory-root DIR", "health", "--help");
     SAYS(1, "see vmsnapd --help", "health", "--colour");
 }
@@ -271,18 +184,18 @@ static int judge(const char *answer)
 {
     auto_listeners struct listeners listeners = {0};
     struct error err;
-    struct program program;
+    struct program program = {0};
 
     must(listen_open(&listeners, "127.0.0.1:0", NULL, &err), err.message);
     const char *port = listeners.items[0].address + strlen("http://");
     struct pollfd polled = {.fd = listeners.items[0].fd, .events = POLLIN};
-    run(&program, (const char *const[]){"vmsnapd", "health", "--listen", port, NULL});
+    program_run(&program, (const char *const[]){"vmsnapd", "health", "--listen", port, NULL});
     must(poll(&polled, 1, -1) == 1, "poll");
     auto_fd int fd = accept4(polled.fd, NULL, NULL, SOCK_CLOEXEC);
     raw_sends(fd, answer);
     if (*answer)
         shutdown(fd, SHUT_WR);
-    return finish(&program);
+    return program_finish(&program);
 }
 
 static void health_wants_200_within_seconds(void **state)
@@ -323,7 +236,7 @@ static void many_requests_leave_no_descriptor_and_no_memory_behind(void **state)
 {
     struct test *test = *state;
     struct path memory = test_memory(test, "m", 4096, 7);
-    struct program program;
+    struct program program = {0};
 
     SERVE(test, &program, "127.0.0.1:0");
     struct path descriptors = path_of("/proc/%d/fd", (int)program.pid);
@@ -341,7 +254,7 @@ static void many_requests_leave_no_descriptor_and_no_memory_behind(void **state)
         get_many(test, 1);
     assert_in_range(disk_count(descriptors.text), 1, before + 1);
     kill(program.pid, SIGTERM);
-    assert_int_equal(finish(&program), 0);
+    assert_int_equal(program_finish(&program), 0);
 }
 
 int main(void)
