@@ -1,0 +1,34 @@
+#!/usr/bin/env bash
+# The man page and the completion that were made from the tables: reference.sh PROGRAM MAN_DIR
+set -euo pipefail
+program=$1 dir=$2
+passed=0
+
+# same WHAT EXPECTED ACTUAL
+same() {
+    [ "$2" = "$3" ] || { printf '%s: expected\n%s\nnot\n%s\n' "$1" "$2" "$3" >&2; exit 1; }
+    passed=$((passed + 1))
+}
+
+# complete WORD...: what is offered for the last.
+complete_last() {
+    COMP_WORDS=(vmsnapd "$@") COMP_CWORD=$# COMPREPLY=()
+    _vmsnapd vmsnapd "${@: -1}" "${COMP_WORDS[COMP_CWORD - 1]}"
+    echo "${COMPREPLY[*]}"
+}
+
+same 'warnings of groff' '' "$(groff -man -ww -z -Tutf8 "$dir/vmsnapd.8" 2>&1)"
+page=$(groff -man -Tascii -P-cbou "$dir/vmsnapd.8")
+flags=$("$program" --help | grep -o '^  --[a-z-]*')
+same 'options in the man page' "$flags" "$(grep -oE '^ {7}--[a-z-]*' <<<"$page" | sed 's/^ *//; s/^/  /')"
+same 'what shellcheck says' '' "$(shellcheck -s bash "$dir/vmsnapd.bash" 2>&1)"
+# shellcheck source=/dev/null
+. "$dir/vmsnapd.bash"
+same 'flags offered' "$(tr -d ' ' <<<"$flags" | xargs)" "$(complete_last --store / --)"
+same 'a flag offered' --memory-root "$(complete_last --mem)"
+same 'a command offered' health "$(complete_last hea)"
+same 'a command offered late' '' "$(complete_last --store hea)"
+same 'choices offered' 'link' "$(complete_last --capture l)"
+same 'directories offered' /proc "$(complete_last --store /pro)"
+same 'nothing offered' '' "$(complete_last --drain '')"
+echo "reference: $passed passed"
