@@ -31,6 +31,7 @@ static const struct option table[] = {
     {"--drain",           "SECONDS", "30",             "at the end, waits for unfinished bodies", OPTION_SECONDS, AT(drain_s),        0, 3600},
     {"--log-format",      "FORMAT",  "text",           "text or json",                           OPTION_CHOICE,  AT(log_format),      0, 0, log_format_names},
     {"--log-level",       "LEVEL",   "info",           "debug, info, warn or error",             OPTION_CHOICE,  AT(log_level),       0, 0, log_level_names},
+    {"--no-access-log",   NULL,      NULL,             "no line for each request",               OPTION_FLAG,    AT(no_access_log)},
     {"--version",         NULL,      NULL,             "print the version and exit",             OPTION_FLAG,    AT(version)},
     {"--help",            NULL,      NULL,             "print this and exit",                    OPTION_FLAG,    AT(help)},
 };

@@ -29,6 +29,7 @@ struct config {
     uint64_t drain_s;
     enum log_format log_format;
     enum log_level log_level;
+    bool no_access_log;
     bool help;
     bool version;
 };

@@ -80,7 +80,7 @@ static struct server *start_server(const struct config *config, struct service *
                                    struct listeners *listeners, struct error *err)
 {
     const struct server_settings settings = {
-        .http = {config->hosts.items, config->hosts.count},
+        .http = {config->hosts.items, config->hosts.count, !config->no_access_log},
         .event_threads = (unsigned)config->event_threads,
         .connections_max = (unsigned)config->max_connections,
         .idle_timeout_s = (unsigned)config->idle_timeout_s,

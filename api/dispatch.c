@@ -54,6 +54,14 @@ static void identify(struct request *request)
         make_request_id(request->id);
 }
 
+static void note_trace(struct request *request)
+{
+    const char *given = request->headers[HEADER_TRACEPARENT];
+
+    if (given && request->header_counts[HEADER_TRACEPARENT] == 1)
+        trace_parse(given, &request->trace);
+}
+
 static void finish(const struct request *request, struct response *response)
 {
     response_header(response, "X-Request-Id", request->id);
@@ -64,7 +72,7 @@ static void fail(struct request *request, const struct error *err, struct respon
     const struct route *route = request->match.route;
 
     if (problem_status(err->code) == 500)
-        log_event(LOG_ERROR, "request failed", LOG_TEXT("request_id", request->id),
+        log_event(LOG_ERROR, "request failed", LOG_REQUEST(request),
                   LOG_TEXT("operation", route ? route->operation : NULL),
                   LOG_TEXT("code", error_slug(err->code)), LOG_TEXT("detail", err->message));
     problem_respond(request, err, response);
@@ -159,6 +167,7 @@ bool dispatch_begin(struct request *request, struct response *response)
     struct error err = {0};
 
     identify(request);
+    note_trace(request);
     bool routed = route(request, response, &err);
     if (routed && !request->match.route) { /* OPTIONS */
         response->status = 204;

@@ -23,6 +23,7 @@ static const struct {
     {NAME("If-None-Match"),     true },
     {NAME("If-Range"),          false},
     {NAME("Range"),             false},
+    {NAME("traceparent"),       false},
     {NAME("Transfer-Encoding"), true },
     {NAME("X-Request-Id"),      false},
 #undef NAME
@@ -36,6 +37,7 @@ bool request_init(struct request *request, struct service *service,
     request->service = service;
     request->settings = settings;
     request->target = strdup(target);
+    request->method = METHOD_OTHER;
     request->match = (struct route_match){.query = ""};
     request->query.count = request->query.used = 0;
     request->faults.count = 0;

@@ -8,6 +8,8 @@
 #include "api/peer.h"
 #include "api/query.h"
 #include "api/router.h"
+#include "api/trace.h"
+#include "base/log.h"
 #include "base/text.h"
 #include "codec/fields.h"
 #include "service/service.h"
@@ -22,6 +24,7 @@ enum header {
     HEADER_IF_NONE_MATCH,
     HEADER_IF_RANGE,
     HEADER_RANGE,
+    HEADER_TRACEPARENT,
     HEADER_TRANSFER_ENCODING,
     HEADER_X_REQUEST_ID,
     HEADER__COUNT
@@ -45,7 +48,8 @@ struct request {
     const char *headers[HEADER__COUNT]; /* NULL if not sent; lists sent in pieces are joined */
     unsigned char header_counts[HEADER__COUNT];
     char *joined[HEADER__COUNT]; /* owned, for those that are */
-    char id[REQUEST_ID_SIZE];
+    char id[REQUEST_ID_SIZE];    /* "" until the head was read */
+    struct trace trace;
     uint64_t body_max, body_received;
     struct text body;        /* as received; empty if it goes to an upload */
     struct upload *upload;   /* owned: a multipart body, as it arrives */
@@ -59,7 +63,20 @@ struct request {
 struct http_settings {
     char *const *hosts; /* names besides localhost and IP literals by which clients may call us */
     size_t host_count;
+    bool access_log; /* a line for each request */
 };
+
+/* What ties a line of the log to its request. */
+#define LOG_REQUEST(request)                                     \
+    LOG_TEXT("request_id", request_told((request)->id)),         \
+        LOG_TEXT("trace_id", request_told((request)->trace.id)), \
+        LOG_TEXT("parent_id", request_told((request)->trace.parent_id))
+
+/* A text that may be empty, as a field of the log that may be left out. */
+static inline const char *request_told(const char *text)
+{
+    return *text ? text : NULL;
+}
 
 /* `target` is copied. False without memory; the request is to be cleared either way. */
 bool request_init(struct request *request, struct service *service,

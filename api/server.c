@@ -10,6 +10,7 @@
 #include <sys/un.h>
 
 #include "api/acceptor.h"
+#include "api/account.h"
 #include "api/dispatch.h"
 #include "api/reaper.h"
 #include "base/clock.h"
@@ -73,6 +74,8 @@ struct exchange {
         BODY_EXPECTED,
         ANSWER_READY
     } phase;
+    uint64_t begun_ns;
+    uint64_t sent;     /* bytes of the answer's body that were handed to the library */
     struct text piece; /* of a body, to be stored */
     struct response response;
     struct request request;
@@ -151,6 +154,8 @@ static void *note_target(void *context, const char *target, struct MHD_Connectio
     exchange->server = server;
     exchange->connection = connection;
     exchange->session = session;
+    exchange->begun_ns = clock_monotonic_ns();
+    exchange->sent = 0;
     reaper_limit(&session->watched, PATIENCE_MS);
     exchange->phase = HEAD_EXPECTED;
     exchange->piece = (struct text){0};
@@ -163,15 +168,28 @@ static void *note_target(void *context, const char *target, struct MHD_Connectio
     return NULL;
 }
 
+static void account(const struct exchange *exchange, enum MHD_RequestTerminationCode why)
+{
+    const struct account account = {
+        .status = exchange->response.status,
+        .bytes_in = exchange->request.body_received,
+        .bytes_out = exchange->sent,
+        .duration_ns = clock_monotonic_ns() - exchange->begun_ns,
+        .aborted = why != MHD_REQUEST_TERMINATED_COMPLETED_OK,
+    };
+
+    account_request(&exchange->request, &account);
+}
+
 static void complete(void *context, struct MHD_Connection *connection, void **slot,
                      enum MHD_RequestTerminationCode why)
 {
     (void)context;
     (void)connection;
-    (void)why;
     if (!*slot)
         return;
     struct exchange *exchange = *slot;
+    account(exchange, why);
     /* For another head. */
     reaper_allow(&exchange->session->watched, exchange->server->idle_ms + PATIENCE_MS);
     end_exchange(exchange);
@@ -274,7 +292,7 @@ static void read_piece(void *context)
         !file_read_at(reader->fd, reader->offset + reader->at, reader->piece, reader->held, &err);
     if (reader->failed)
         log_event(LOG_ERROR, "download cut off",
-                  LOG_TEXT("request_id", reader->exchange->request.id),
+                  LOG_REQUEST(&reader->exchange->request),
                   LOG_TEXT("detail", err.message));
     resume(reader->exchange);
 }
@@ -294,6 +312,7 @@ static ssize_t give_piece(void *context, uint64_t position, char *buffer, size_t
     }
     size_t len = (size_t)(reader->at + reader->held - position);
     len = len < max ? len : max;
+    reader->exchange->sent = position + len;
     memcpy(buffer, reader->piece + (position - reader->at), len);
     return (ssize_t)len;
 }
@@ -366,11 +385,14 @@ static bool is_closing(const struct server *server)
 static enum MHD_Result send_answer(struct exchange *exchange)
 {
     struct response *answer = &exchange->response;
+    bool is_told_later = answer->file >= 0; /* as it is read */
     struct MHD_Response *response = make_response(exchange);
     enum MHD_Result result = MHD_YES;
 
     if (!response)
         return MHD_NO;
+    if (!is_told_later && exchange->request.method != HEAD)
+        exchange->sent = answer->data_len;
     for (size_t i = 0; i < answer->header_count && result == MHD_YES; i++)
         result = MHD_add_response_header(response, answer->headers[i].name,
                                          answer->headers[i].value);

@@ -219,7 +219,7 @@ static bool read_guard(struct request *request, struct guard *guard, struct erro
 static void audit(const struct request *request, const struct guard *guard)
 {
     if (guard->force)
-        log_event(LOG_WARN, "forced", LOG_TEXT("request_id", request->id),
+        log_event(LOG_WARN, "forced", LOG_REQUEST(request),
                   LOG_TEXT("operation", request->match.route->operation),
                   LOG_TEXT("snapshot", request->match.params[0]));
 }

@@ -23,6 +23,9 @@ uint64_t clock_monotonic_ns(void);
  * `nanos` within 0 to 999999999. */
 void clock_format_rfc3339(int64_t seconds, int32_t nanos, char out[RFC3339_SIZE]);
 
+/* The same with three digits, always: the lines of a log align. */
+void clock_format_aligned(struct timespec time, char out[RFC3339_SIZE]);
+
 /* Any RFC 3339 date-time with up to nine fractional digits; an offset is taken into account, a leap
  * second refused. False if it is none, or falls outside the bounds above in UTC. */
 bool clock_parse_rfc3339(const char *string, size_t len, int64_t *seconds, int32_t *nanos);

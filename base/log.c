@@ -1,7 +1,6 @@
 #include "base/log.h"
 
 #include <errno.h>
-#include <inttypes.h>
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -43,6 +42,31 @@ static void add(struct line *line, const char *data, size_t len)
     line->len += len;
 }
 
+static void adds(struct line *line, const char *text)
+{
+    add(line, text, strlen(text));
+}
+
+/* As much of it as there is room for. */
+static void add_part(struct line *line, const char *text, size_t len)
+{
+    size_t room = LOG_LINE_MAX - RESERVE - line->len;
+
+    add(line, text, len < room ? len : room);
+    line->is_cut = line->is_cut || len > room;
+}
+
+static void add_number(struct line *line, uint64_t number)
+{
+    char digits[20];
+    size_t at = sizeof digits;
+
+    do
+        digits[--at] = (char)('0' + number % 10);
+    while ((number /= 10) > 0);
+    add(line, digits + at, sizeof digits - at);
+}
+
 /* Past the cut, too: for what the reserve is kept for. */
 static void close_with(struct line *line, const char *text)
 {
@@ -61,6 +85,21 @@ __attribute__((format(printf, 2, 3))) static void addf(struct line *line, const 
     int len = vsnprintf(piece, sizeof piece, fmt, args);
     va_end(args);
     add(line, piece, (size_t)len < sizeof piece ? (size_t)len : sizeof piece - 1);
+}
+
+/* Does it stand for itself wherever it is, as nearly all of them do? */
+static bool is_plain(char c)
+{
+    return c > ' ' && c < 0x7f && c != '"' && c != '\\' && c != '=';
+}
+
+static size_t measure_plain(const char *text)
+{
+    size_t len = 0;
+
+    while (is_plain(text[len]))
+        len++;
+    return len;
 }
 
 /* Bytes that may stand as they are: no control characters (C1 too), no line separators. */
@@ -97,8 +136,11 @@ static void add_escaped(struct line *line, const char *text)
     size_t len = strlen(text);
 
     while (len > 0 && !line->is_cut) {
-        size_t step = measure_printable(text, len);
-        if (*text == '"' || *text == '\\')
+        size_t plain = measure_plain(text);
+        size_t step = plain ? plain : measure_printable(text, len);
+        if (plain > 0)
+            add_part(line, text, plain);
+        else if (*text == '"' || *text == '\\')
             addf(line, "\\%c", *text);
         else if (step > 0)
             add(line, text, step);
@@ -121,19 +163,17 @@ static void add_quoted(struct line *line, const char *text)
 /* Is it one word that cannot be taken for anything else? */
 static bool is_word(const char *text)
 {
-    size_t len = 0;
+    size_t len = measure_plain(text);
 
-    while (text[len] > ' ' && text[len] < 0x7f && !strchr("\"\\=", text[len]))
-        len++;
     return len > 0 && text[len] == '\0';
 }
 
 static void add_value(struct line *line, const struct log_field *field)
 {
     if (field->type == LOG_TYPE_NUMBER)
-        addf(line, "%" PRIu64, field->value.number);
+        add_number(line, field->value.number);
     else if (field->type == LOG_TYPE_FLAG)
-        addf(line, "%s", field->value.flag ? "true" : "false");
+        adds(line, field->value.flag ? "true" : "false");
     else if (line->format == LOG_AS_TEXT && is_word(field->value.text))
         add_escaped(line, field->value.text);
     else
@@ -146,10 +186,9 @@ static void add_field(struct line *line, const struct log_field *field)
 
     if (field->type == LOG_TYPE_TEXT && !field->value.text)
         return;
-    if (line->format == LOG_AS_JSON)
-        addf(line, ",\"%s\":", field->name);
-    else
-        addf(line, " %s=", field->name);
+    adds(line, line->format == LOG_AS_JSON ? ",\"" : " ");
+    adds(line, field->name);
+    adds(line, line->format == LOG_AS_JSON ? "\":" : "=");
     size_t named = line->len;
     add_value(line, field);
     if (line->len == named) /* a name without its value is worse than neither */
@@ -158,18 +197,22 @@ static void add_field(struct line *line, const struct log_field *field)
 
 static void begin(struct line *line, enum log_level level, const char *event)
 {
-    struct timespec now = clock_now();
+    const char *name = log_level_names[level];
     char time[RFC3339_SIZE];
 
-    clock_format_rfc3339(now.tv_sec, 0, time);
-    time[strlen(time) - 1] = '\0'; /* always three digits, so that lines align */
-    int milliseconds = (int)(now.tv_nsec / 1000000);
+    clock_format_aligned(clock_now(), time);
     if (line->format == LOG_AS_JSON) {
-        addf(line, "{\"time\":\"%s.%03dZ\",\"level\":\"%s\",\"event\":", time, milliseconds,
-             log_level_names[level]);
+        adds(line, "{\"time\":\"");
+        adds(line, time);
+        adds(line, "\",\"level\":\"");
+        adds(line, name);
+        adds(line, "\",\"event\":");
         add_quoted(line, event);
     } else {
-        addf(line, "%s.%03dZ %-5s ", time, milliseconds, log_level_names[level]);
+        adds(line, time);
+        adds(line, " ");
+        adds(line, name);
+        add(line, "  ", 6 - strlen(name)); /* "error " and "info  " */
         add_escaped(line, event);
     }
 }

@@ -64,9 +64,10 @@ void program_serve(struct test *test, struct program *program, const char *const
     for (size_t i = 0; i < MORE_ARGUMENTS && more[i]; i++)
         arguments[5 + i] = more[i];
     program_run(program, arguments);
-    program_read_until(program, "listening address=", line, sizeof line);
-    snprintf(test->url, sizeof test->url, "%s", strstr(line, "address=") + strlen("address="));
-    test->url[strcspn(test->url, "\n")] = '\0';
+    program_read_until(program, "listening", line, sizeof line);
+    const char *address = strstr(line, "address") + strlen("address");
+    address += strspn(address, "=\":"); /* in either format */
+    snprintf(test->url, sizeof test->url, "%.*s", (int)strcspn(address, "\"\n"), address);
 }
 
 int program_finish(struct program *program)

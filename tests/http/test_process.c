@@ -238,7 +238,7 @@ static void many_requests_leave_no_descriptor_and_no_memory_behind(void **state)
     struct path memory = test_memory(test, "m", 4096, 7);
     struct program program = {0};
 
-    SERVE(test, &program, "127.0.0.1:0");
+    SERVE(test, &program, "127.0.0.1:0", "--no-access-log"); /* which nobody would read */
     struct path descriptors = path_of("/proc/%d/fd", (int)program.pid);
     size_t before = disk_count(descriptors.text);
     test_create(test, "a", &memory, 2);

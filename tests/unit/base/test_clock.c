@@ -157,6 +157,22 @@ static void no_prefix_of_a_time_is_one(void **state)
         assert_false(clock_parse_rfc3339(string, len, &seconds, &nanos));
 }
 
+static void check_aligned(int64_t seconds, long nanos, const char *expected)
+{
+    char out[RFC3339_SIZE];
+
+    clock_format_aligned((struct timespec){seconds, nanos}, out);
+    assert_string_equal(out, expected);
+}
+
+static void aligned_times_have_three_digits(void **state)
+{
+    (void)state;
+    check_aligned(0, 0, "1970-01-01T00:00:00.000Z");
+    check_aligned(1234567890, 999999999, "2009-02-13T23:31:30.999Z");
+    check_aligned(-1, 1000000, "1969-12-31T23:59:59.001Z");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -168,6 +184,7 @@ int main(void)
         cmocka_unit_test(fractions_have_one_to_nine_digits),
         cmocka_unit_test(what_is_no_time_is_refused_and_writes_nothing),
         cmocka_unit_test(no_prefix_of_a_time_is_one),
+        cmocka_unit_test(aligned_times_have_three_digits),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
