@@ -242,10 +242,10 @@ static bool read_argument(struct reading *reading, struct error *err)
     return read_value(reading, option, text, err);
 }
 
-/* "vmsnapd", "--memory-root" → "VMSNAPD_MEMORY_ROOT". */
-static void name_variable(const char *program, const char *flag, char *out, size_t size)
+void options_name_variable(const struct options *options, const struct option *option,
+                           char out[OPTION_VARIABLE_SIZE])
 {
-    snprintf(out, size, "%s_%s", program, flag + 2);
+    snprintf(out, OPTION_VARIABLE_SIZE, "%s_%s", options->program, option->flag + 2);
     for (; *out != '\0'; out++)
         *out = *out == '-' ? '_' : to_upper(*out);
 }
@@ -254,9 +254,9 @@ static void name_variable(const char *program, const char *flag, char *out, size
 static bool read_elsewhere(const struct reading *reading, const struct option *option,
                            struct error *err)
 {
-    char variable[128];
+    char variable[OPTION_VARIABLE_SIZE];
 
-    name_variable(reading->options->program, option->flag, variable, sizeof variable);
+    options_name_variable(reading->options, option, variable);
     const char *value = getenv(variable); /* NOLINT(concurrency-mt-unsafe): before any thread */
     if (value && *value != '\0')
         return set_all(reading, option, variable, value, err);

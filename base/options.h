@@ -62,4 +62,11 @@ bool options_read(const struct options *options, int argc, char *const argv[], v
 void options_clear(const struct options *options, void *settings);
 void options_clear_list(struct option_list *list);
 
+/* Long enough for any option's variable. */
+#define OPTION_VARIABLE_SIZE 128
+
+/* --memory-root of the program vmsnapd → VMSNAPD_MEMORY_ROOT. */
+void options_name_variable(const struct options *options, const struct option *option,
+                           char out[OPTION_VARIABLE_SIZE]);
+
 void options_print_help(const struct options *options, FILE *out);

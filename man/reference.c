@@ -62,6 +62,20 @@ static void print_options(void)
     }
 }
 
+/* Those that a file of variables can hold, each with its default, and none of them set. */
+static void print_variables(void)
+{
+    char name[OPTION_VARIABLE_SIZE];
+
+    for (size_t i = 0; i < config_options.count; i++) {
+        const struct option *option = &config_options.table[i];
+        if (strcmp(option->flag, "--help") == 0 || strcmp(option->flag, "--version") == 0)
+            continue;
+        options_name_variable(&config_options, option, name);
+        printf("\n# %s\n#%s=%s\n", option->help, name, option->fallback ? option->fallback : "");
+    }
+}
+
 static void print_flags(void)
 {
     for (size_t i = 0; i < config_options.count; i++)
@@ -108,6 +122,7 @@ static const struct {
     {"@SYNOPSES@\n",      print_synopses     },
     {"@OPTIONS@\n",       print_options      },
     {"@COMMANDS@\n",      print_commands     },
+    {"@VARIABLES@\n",     print_variables    },
     {"@FLAGS@\n",         print_flags        },
     {"@COMMAND_NAMES@\n", print_command_names},
     {"@VALUES@\n",        print_values       },
