@@ -4,9 +4,11 @@
 
 #include "config.h"
 #include "health.h"
+#include "token.h"
 
 const struct command commands[] = {
-    {"health", "[OPTION]...", "ask a service of these settings how it is", health_run},
+    {"health", "[OPTION]...", "ask a service of these settings how it is",   health_run},
+    {"token",  "NAME SCOPES", "make a token, and its line for --token-file", token_run },
 };
 const size_t command_count = sizeof commands / sizeof commands[0];
 

@@ -2,6 +2,7 @@
 
 #include <grp.h>
 
+#include "api/cors.h"
 #include "api/listen.h"
 #include "base/number.h"
 #include "base/systemd.h"
@@ -20,6 +21,9 @@ static const struct option table[] = {
     {"--socket-mode",     "MODE",    "0600",           "of unix sockets: who may connect",       OPTION_MODE,    AT(socket_mode)},
     {"--socket-group",    "GROUP",   NULL,             "of unix sockets",                        OPTION_TEXT,    AT(socket_group)},
     {"--host",            "NAME",    NULL,             "another name it is called by (repeatable)", OPTION_LIST, AT(hosts)},
+    {"--cors-origin",     "ORIGIN",  NULL,             "whose web pages may call it (repeatable)", OPTION_LIST,  AT(origins),         0, 0, NULL, ','},
+    {"--token-file",      "FILE",    NULL,             "who may do what; see vmsnapd token",     OPTION_TEXT,    AT(token_file)},
+    {"--peer-scope",      "USER:SCOPES", NULL,         "on unix sockets, without token (repeatable)", OPTION_LIST, AT(peer_scopes),   0, 0, NULL, ' '},
     {"--no-auth",         NULL,      NULL,             "let anyone in who can connect",          OPTION_FLAG,    AT(no_auth)},
     {"--capture",         "WAY",     "link",           "link, reflink, copy or isolate",         OPTION_CHOICE,  AT(capture),         0, 0, capture_names},
     {"--max-state",       "BYTES",   "1G",             "largest device state taken in",          OPTION_BYTES,   AT(max_state_bytes), 1, (uint64_t)1 << 40},
@@ -62,15 +66,30 @@ static bool is_exposed(const struct config *config, const char **where)
 /* Without tokens, whoever can connect can do everything. */
 static bool check_exposure(const struct config *config, struct error *err)
 {
+    bool has_auth = config->token_file || config->peer_scopes.count > 0;
     const char *where;
 
-    if (config->no_auth || !is_exposed(config, &where))
+    if (config->no_auth && has_auth)
+        return error_set(err, ERR_INVALID,
+                         "--no-auth contradicts --token-file and --peer-scope: leave one out");
+    if (config->no_auth || has_auth || !is_exposed(config, &where))
         return true;
     return error_set(err, ERR_INVALID,
-                     "--listen %s would let other hosts in without authentication: listen on a "
-                     "loopback address or a unix socket behind a proxy that authenticates, or say "
-                     "--no-auth",
+                     "--listen %s would let other hosts in without authentication: give a "
+                     "--token-file, listen on a loopback address or a unix socket behind a proxy "
+                     "that authenticates, or say --no-auth",
                      where);
+}
+
+static bool check_origins(const struct config *config, struct error *err)
+{
+    for (size_t i = 0; i < config->origins.count; i++)
+        if (!cors_is_origin(config->origins.items[i]))
+            return error_set(err, ERR_INVALID,
+                             "--cors-origin %s: give an origin as browsers send it, like "
+                             "https://dashboard.example",
+                             config->origins.items[i]);
+    return true;
 }
 
 /* By its name or number. */
@@ -95,7 +114,7 @@ static bool complete(struct config *config, struct error *err)
         return false;
     if (config->passed_sockets > 0 && config->listen.is_fallback)
         options_clear_list(&config->listen);
-    return find_group(config, err) && check_exposure(config, err);
+    return find_group(config, err) && check_origins(config, err) && check_exposure(config, err);
 }
 
 bool config_read(int argc, char *const argv[], struct config *out, struct error *err)

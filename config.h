@@ -21,6 +21,9 @@ struct config {
     uint64_t max_state_bytes;
     uint64_t lock_wait_s;
     struct option_list hosts;
+    struct option_list origins;
+    char *token_file;
+    struct option_list peer_scopes;
     bool no_auth;
     uint64_t event_threads;
     uint64_t max_connections;

@@ -77,10 +77,12 @@ static bool open_listeners(const struct config *config, struct listeners *listen
 }
 
 static struct server *start_server(const struct config *config, struct service *service,
-                                   struct listeners *listeners, struct error *err)
+                                   struct auth *auth, struct listeners *listeners,
+                                   struct error *err)
 {
     const struct server_settings settings = {
-        .http = {config->hosts.items, config->hosts.count, !config->no_access_log},
+        .http = {config->hosts.items, config->hosts.count, auth, config->origins.items,
+                 config->origins.count, !config->no_access_log},
         .event_threads = (unsigned)config->event_threads,
         .connections_max = (unsigned)config->max_connections,
         .idle_timeout_s = (unsigned)config->idle_timeout_s,
@@ -94,7 +96,10 @@ static int serve(const struct config *config)
 {
     auto_listeners struct listeners listeners = {0};
     struct error err;
-    auto_fd int signals = supervisor_signals(&err);
+    const struct auth_settings who = {config->token_file, config->peer_scopes.items,
+                                      config->peer_scopes.count};
+    auto_auth struct auth *auth = auth_open(&who, &err);
+    auto_fd int signals = auth ? supervisor_signals(&err) : -1;
     auto_service struct service *service = signals < 0 ? NULL : open_service(config, &err);
 
     if (!service)
@@ -103,12 +108,12 @@ static int serve(const struct config *config)
     if (!open_listeners(config, &listeners, &err))
         return fail(&err);
     const struct listeners opened = listeners;
-    struct server *server = start_server(config, service, &listeners, &err);
+    struct server *server = start_server(config, service, auth, &listeners, &err);
     if (!server)
         return fail(&err);
     for (size_t i = 0; i < opened.count; i++)
         log_event(LOG_INFO, "listening", LOG_TEXT("address", opened.items[i].address));
-    supervisor_run(server, signals, (unsigned)config->drain_s);
+    supervisor_run(server, auth, signals, (unsigned)config->drain_s);
     server_stop(server);
     return 0;
 }

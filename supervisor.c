@@ -33,10 +33,16 @@ static int take_signal(int signals)
         : 0;
 }
 
-static void reload(void)
+static void reload(struct auth *auth)
 {
-    log_event(LOG_INFO, "reloading");
+    struct error err;
+
     systemd_reloading();
+    if (auth_reload(auth, &err))
+        log_event(LOG_INFO, "reloaded");
+    else
+        log_event(LOG_ERROR, "not reloaded: the tokens are those of before",
+                  LOG_TEXT("detail", err.message));
     systemd_ready();
 }
 
@@ -50,7 +56,7 @@ static void answer_watchdog(struct server *server, int patience_ms)
 }
 
 /* Returns the signal that ends it. */
-static int serve(struct server *server, int signals)
+static int serve(struct server *server, struct auth *auth, int signals)
 {
     int watchdog_ms = systemd_watchdog_ms();
     int interval_ms = watchdog_ms > 0 ? watchdog_ms / 3 : -1;
@@ -62,7 +68,7 @@ static int serve(struct server *server, int signals)
             answer_watchdog(server, interval_ms);
         int number = ready > 0 ? take_signal(signals) : 0;
         if (number == SIGHUP)
-            reload();
+            reload(auth);
         else if (number != 0)
             return number;
     }
@@ -91,10 +97,10 @@ static void wait_until_quiet(const struct server *server, int signals, unsigned 
     log_event(LOG_WARN, "requests that did not finish in time are cut off");
 }
 
-void supervisor_run(struct server *server, int signals, unsigned drain_s)
+void supervisor_run(struct server *server, struct auth *auth, int signals, unsigned drain_s)
 {
     systemd_ready();
-    int number = serve(server, signals);
+    int number = serve(server, auth, signals);
     server_drain(server);
     systemd_stopping();
     log_event(LOG_INFO, "stopping", LOG_TEXT("signal", sigabbrev_np(number)));

@@ -8,5 +8,5 @@
 int supervisor_signals(struct error *err);
 
 /* Until SIGTERM or SIGINT, then drains: for at most `drain_s` seconds, or until the next of these
- * signals. */
-void supervisor_run(struct server *server, int signals, unsigned drain_s);
+ * signals. SIGHUP reloads the tokens. */
+void supervisor_run(struct server *server, struct auth *auth, int signals, unsigned drain_s);

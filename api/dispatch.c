@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <sys/random.h>
 
+#include "api/cors.h"
 #include "api/gate.h"
 #include "api/negotiate.h"
 #include "api/problem.h"
@@ -62,9 +63,43 @@ static void note_trace(struct request *request)
         trace_parse(given, &request->trace);
 }
 
+/* Who wrote what, and the outcome; refusals too. */
+static void audit(const struct request *request, const struct response *response)
+{
+    const char *who = request_told(request->identity.name);
+
+    log_event(LOG_AUDIT, request->match.route->operation,
+              LOG_TEXT("who", who ? who : "anyone"),
+              LOG_TEXT("snapshot", request_told(request->subject)),
+              LOG_NUMBER("status", response->status),
+              LOG_TEXT("code", request->failure ? error_slug(request->failure) : NULL),
+              LOG_TEXT("client", request->peer->address), LOG_REQUEST(request));
+}
+
 static void finish(const struct request *request, struct response *response)
 {
+    const struct route *route = request->match.route;
+
     response_header(response, "X-Request-Id", request->id);
+    cors_expose(request, response);
+    if (route && route->scope == SCOPE_WRITE)
+        audit(request, response);
+}
+
+/* How to be let in (RFC 6750, section 3). */
+static void challenge(const struct request *request, enum error_code code,
+                      struct response *response)
+{
+    const struct route *route = request->match.route;
+
+    if (code == ERR_UNAUTHORIZED)
+        response_headerf(response, "WWW-Authenticate", "Bearer realm=\"vmsnapd\"%s",
+                         request->headers[HEADER_AUTHORIZATION] ? ", error=\"invalid_token\""
+                                                                : "");
+    else if (code == ERR_FORBIDDEN && route && !auth_allows(&request->identity, route->scope))
+        response_headerf(response, "WWW-Authenticate",
+                         "Bearer realm=\"vmsnapd\", error=\"insufficient_scope\", scope=\"%s\"",
+                         tokens_scope_name(route->scope));
 }
 
 static void fail(struct request *request, const struct error *err, struct response *response)
@@ -75,7 +110,9 @@ static void fail(struct request *request, const struct error *err, struct respon
         log_event(LOG_ERROR, "request failed", LOG_REQUEST(request),
                   LOG_TEXT("operation", route ? route->operation : NULL),
                   LOG_TEXT("code", error_slug(err->code)), LOG_TEXT("detail", err->message));
+    request->failure = err->code;
     problem_respond(request, err, response);
+    challenge(request, err->code, response);
 }
 
 /* The allowed methods, as the answer to OPTIONS, or beside the refusal of another. */
@@ -145,6 +182,26 @@ static bool prepare_body(struct request *request, struct error *err)
     return check_body_length(request, err);
 }
 
+/* Strangers are told nothing, not even what there is. */
+static bool admit(struct request *request, struct error *err)
+{
+    struct auth *auth = request->settings->auth;
+    const struct route *route = request->match.route;
+    bool is_known = auth_identify(auth, request->peer, request->headers[HEADER_AUTHORIZATION],
+                                  &request->identity, err);
+
+    if (route && route->scope == SCOPE_NONE)
+        return auth_is_on(auth) || gate_check_host(request, err);
+    if (!is_known)
+        return false;
+    if (!auth_is_on(auth))
+        return gate_check_host(request, err);
+    if (!route || auth_allows(&request->identity, route->scope))
+        return true;
+    return error_set(err, ERR_FORBIDDEN, "%s needs a token with the scope \"%s\"",
+                     route->operation, tokens_scope_name(route->scope));
+}
+
 static bool route(struct request *request, struct response *response, struct error *err)
 {
     struct error unrouted = {0};
@@ -155,7 +212,9 @@ static bool route(struct request *request, struct response *response, struct err
     }
     bool found = router_match(routes, route_count, request->method, request->target,
                               &request->match, &unrouted);
-    if (!gate_check_host(request, err))
+    if (found && request->match.param_count > 0)
+        request_concerns(request, request->match.params[0]);
+    if (!admit(request, err))
         return false;
     if (!found)
         *err = unrouted;
@@ -168,6 +227,10 @@ bool dispatch_begin(struct request *request, struct response *response)
 
     identify(request);
     note_trace(request);
+    if (cors_answer_preflight(request, response)) {
+        finish(request, response);
+        return false;
+    }
     bool routed = route(request, response, &err);
     if (routed && !request->match.route) { /* OPTIONS */
         response->status = 204;

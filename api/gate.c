@@ -12,7 +12,8 @@ static bool check_single(const struct request *request, struct error *err)
     const char *coding = request->headers[HEADER_TRANSFER_ENCODING];
 
     if (counts[HEADER_HOST] > 1 || counts[HEADER_CONTENT_LENGTH] > 1
-        || counts[HEADER_TRANSFER_ENCODING] > 1 || counts[HEADER_CONTENT_TYPE] > 1)
+        || counts[HEADER_TRANSFER_ENCODING] > 1 || counts[HEADER_CONTENT_TYPE] > 1
+        || counts[HEADER_AUTHORIZATION] > 1 || counts[HEADER_ORIGIN] > 1)
         return error_set(err, ERR_BAD_REQUEST, "a header that must be single was sent twice");
     if (counts[HEADER_CONTENT_LENGTH] && coding)
         return error_set(err, ERR_BAD_REQUEST,

@@ -15,17 +15,20 @@ static const struct {
     bool is_list;
 } headers[HEADER__COUNT] = {
 #define NAME(name) name, sizeof(name) - 1
-    {NAME("Accept"),            true },
-    {NAME("Content-Length"),    false},
-    {NAME("Content-Type"),      false},
-    {NAME("Host"),              false},
-    {NAME("If-Match"),          true },
-    {NAME("If-None-Match"),     true },
-    {NAME("If-Range"),          false},
-    {NAME("Range"),             false},
-    {NAME("traceparent"),       false},
-    {NAME("Transfer-Encoding"), true },
-    {NAME("X-Request-Id"),      false},
+    {NAME("Accept"),                        true },
+    {NAME("Access-Control-Request-Method"), false},
+    {NAME("Authorization"),                 false},
+    {NAME("Content-Length"),                false},
+    {NAME("Content-Type"),                  false},
+    {NAME("Host"),                          false},
+    {NAME("If-Match"),                      true },
+    {NAME("If-None-Match"),                 true },
+    {NAME("If-Range"),                      false},
+    {NAME("Origin"),                        false},
+    {NAME("Range"),                         false},
+    {NAME("traceparent"),                   false},
+    {NAME("Transfer-Encoding"),             true },
+    {NAME("X-Request-Id"),                  false},
 #undef NAME
 };
 
@@ -87,6 +90,11 @@ bool request_add_header(struct request *request, const char *name, const char *v
         return true;
     }
     return true;
+}
+
+void request_concerns(struct request *request, const char *id)
+{
+    snprintf(request->subject, sizeof request->subject, "%s", id);
 }
 
 bool request_read_query(struct request *request, struct error *err)

@@ -5,7 +5,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "api/peer.h"
+#include "api/auth.h"
 #include "api/query.h"
 #include "api/router.h"
 #include "api/trace.h"
@@ -17,12 +17,15 @@
 /* The headers that mean something to us. */
 enum header {
     HEADER_ACCEPT,
+    HEADER_AC_REQUEST_METHOD,
+    HEADER_AUTHORIZATION,
     HEADER_CONTENT_LENGTH,
     HEADER_CONTENT_TYPE,
     HEADER_HOST,
     HEADER_IF_MATCH,
     HEADER_IF_NONE_MATCH,
     HEADER_IF_RANGE,
+    HEADER_ORIGIN,
     HEADER_RANGE,
     HEADER_TRACEPARENT,
     HEADER_TRANSFER_ENCODING,
@@ -50,6 +53,9 @@ struct request {
     char *joined[HEADER__COUNT]; /* owned, for those that are */
     char id[REQUEST_ID_SIZE];    /* "" until the head was read */
     struct trace trace;
+    struct identity identity; /* nobody's until it is known */
+    char subject[ID_MAX + 1]; /* the snapshot that it is about, as far as it is known; or "" */
+    enum error_code failure;  /* that was answered */
     uint64_t body_max, body_received;
     struct text body;        /* as received; empty if it goes to an upload */
     struct upload *upload;   /* owned: a multipart body, as it arrives */
@@ -63,6 +69,9 @@ struct request {
 struct http_settings {
     char *const *hosts; /* names besides localhost and IP literals by which clients may call us */
     size_t host_count;
+    struct auth *auth;
+    char *const *origins; /* whose web pages may read our answers */
+    size_t origin_count;
     bool access_log; /* a line for each request */
 };
 
@@ -87,13 +96,16 @@ void request_clear(struct request *request);
 bool request_add_header(struct request *request, const char *name, const char *value,
                         struct error *err);
 
+/* Takes note of the snapshot that the request is about. */
+void request_concerns(struct request *request, const char *id);
+
 /* Reads the query by the route's names. As query_parse(). */
 bool request_read_query(struct request *request, struct error *err);
 
 /* The {id} of the path; ERR_NOT_FOUND if no snapshot can have it. */
 const char *request_snapshot_id(const struct request *request, struct error *err);
 
-#define RESPONSE_HEADERS_MAX 8
+#define RESPONSE_HEADERS_MAX 16
 #define RESPONSE_ROOM        1024
 
 struct cached;

@@ -12,6 +12,7 @@ static const struct {
     {500, "No error"              }, /* ERR_NONE: never answered */
     {400, "Malformed JSON"        }, /* ERR_MALFORMED_JSON */
     {400, "Bad request"           }, /* ERR_BAD_REQUEST */
+    {401, "Unauthorized"          }, /* ERR_UNAUTHORIZED */
     {403, "Forbidden"             }, /* ERR_FORBIDDEN */
     {404, "Not found"             }, /* ERR_NOT_FOUND */
     {405, "Method not allowed"    }, /* ERR_METHOD_NOT_ALLOWED */

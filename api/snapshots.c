@@ -128,8 +128,11 @@ bool snapshot_create_first(struct request *request, struct response *response, s
         return error_memory(err);
     request->plan = creation;
     request->plan_free = free_creation;
-    if (read_creation(request, creation, err))
-        request->lane = lane_of(request->service, creation);
+    if (!read_creation(request, creation, err))
+        return false;
+    if (creation->id)
+        request_concerns(request, creation->id);
+    request->lane = lane_of(request->service, creation);
     return false;
 }
 
@@ -161,8 +164,10 @@ bool snapshot_create_handler(struct request *request, struct response *response,
 {
     auto_made struct made made = {0};
 
-    return snapshot_create(request->service, request->plan, uploaded_draft(request), &made, err)
-        && respond_made(&made, response, err);
+    if (!snapshot_create(request->service, request->plan, uploaded_draft(request), &made, err))
+        return false;
+    request_concerns(request, made.snapshot.id);
+    return respond_made(&made, response, err);
 }
 
 bool snapshot_replace_first(struct request *request, struct response *response, struct error *err)

@@ -1,5 +1,6 @@
 #include "base/digest.h"
 
+#include <openssl/crypto.h>
 #include <openssl/evp.h>
 #include <stdio.h>
 
@@ -63,4 +64,37 @@ bool digest_of(const void *data, size_t len, char out[DIGEST_HEX_SIZE], struct e
         return fail(err);
     to_hex(bytes, out);
     return true;
+}
+
+struct digester {
+    EVP_MD *algorithm;
+};
+
+struct digester *digester_new(struct error *err)
+{
+    struct digester *digester = calloc(1, sizeof *digester);
+
+    if (digester && (digester->algorithm = EVP_MD_fetch(NULL, "SHA256", NULL)))
+        return digester;
+    free(digester);
+    fail(err);
+    return NULL;
+}
+
+bool digester_run(const struct digester *digester, const void *data, size_t len,
+                  unsigned char out[DIGEST_SIZE])
+{
+    return EVP_Digest(data, len, out, NULL, digester->algorithm, NULL) == 1;
+}
+
+void digester_free(struct digester *digester)
+{
+    if (digester)
+        EVP_MD_free(digester->algorithm);
+    free(digester);
+}
+
+bool digest_is_same(const unsigned char a[DIGEST_SIZE], const unsigned char b[DIGEST_SIZE])
+{
+    return CRYPTO_memcmp(a, b, DIGEST_SIZE) == 0;
 }

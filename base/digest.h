@@ -21,3 +21,18 @@ OWN(struct digest, digest_free)
 
 /* Of bytes that are all here. */
 bool digest_of(const void *data, size_t len, char out[DIGEST_HEX_SIZE], struct error *err);
+
+#define DIGEST_SIZE 32
+
+/* Digests of short texts, made over and over: what OpenSSL looks up for one is looked up once. Safe
+ * from any thread. */
+struct digester;
+
+/* NULL with ERR_INTERNAL. */
+struct digester *digester_new(struct error *err);
+bool digester_run(const struct digester *digester, const void *data, size_t len,
+                  unsigned char out[DIGEST_SIZE]);
+void digester_free(struct digester *digester);
+
+/* Takes as long wherever they differ. */
+bool digest_is_same(const unsigned char a[DIGEST_SIZE], const unsigned char b[DIGEST_SIZE]);

@@ -11,6 +11,7 @@
     X(ERR_NONE, "none")                                 \
     X(ERR_MALFORMED_JSON, "malformed_json")             \
     X(ERR_BAD_REQUEST, "bad_request")                   \
+    X(ERR_UNAUTHORIZED, "unauthorized")                 \
     X(ERR_FORBIDDEN, "forbidden")                       \
     X(ERR_NOT_FOUND, "not_found")                       \
     X(ERR_METHOD_NOT_ALLOWED, "method_not_allowed")     \

@@ -11,7 +11,7 @@
 #include "base/utf8.h"
 
 const char *const log_format_names[LOG_FORMAT__COUNT + 1] = {"text", "json"};
-const char *const log_level_names[LOG_LEVEL__COUNT + 1] = {"debug", "info", "warn", "error"};
+const char *const log_level_names[LOG_AUDIT + 1] = {"debug", "info", "warn", "error"};
 
 static atomic_int chosen_format = LOG_AS_TEXT;
 static atomic_int least_level = LOG_INFO;
@@ -195,9 +195,14 @@ static void add_field(struct line *line, const struct log_field *field)
         line->len = before;
 }
 
+static const char *level_name(enum log_level level)
+{
+    return level == LOG_AUDIT ? "audit" : log_level_names[level];
+}
+
 static void begin(struct line *line, enum log_level level, const char *event)
 {
-    const char *name = log_level_names[level];
+    const char *name = level_name(level);
     char time[RFC3339_SIZE];
 
     clock_format_aligned(clock_now(), time);

@@ -21,11 +21,12 @@ enum log_level { LOG_DEBUG,
                  LOG_INFO,
                  LOG_WARN,
                  LOG_ERROR,
+                 LOG_AUDIT, /* said whatever the least level is */
                  LOG_LEVEL__COUNT };
 
-/* Spellings, ended by NULL. */
+/* Spellings, ended by NULL; of levels, those that can be the least. */
 extern const char *const log_format_names[LOG_FORMAT__COUNT + 1];
-extern const char *const log_level_names[LOG_LEVEL__COUNT + 1];
+extern const char *const log_level_names[LOG_AUDIT + 1];
 
 /* Once, before there are threads. Until then it is text, from LOG_INFO on. These two choices are
  * state of the process: a log handle in every signature would say no more. */

@@ -15,6 +15,8 @@ static void start(struct test *test)
     struct error err;
     struct listeners listeners = {0};
 
+    test->settings.http.auth = auth_open(&test->auth, &err);
+    must(test->settings.http.auth, err.message);
     must(listen_open(&listeners, "127.0.0.1:0", NULL, &err), err.message);
     snprintf(test->url, sizeof test->url, "%s", listeners.items[0].address);
     test->server = server_start(test->fixture.service, &test->settings, &listeners, &err);
@@ -55,6 +57,7 @@ void test_stop(struct test *test)
         poll(&(struct pollfd){.fd = server_quiet_fd(test->server), .events = POLLIN}, 1, 30000);
     }
     server_stop(TAKE(test->server));
+    auth_close(TAKE(test->settings.http.auth));
     fixture_close(&test->fixture);
 }
 

@@ -12,7 +12,8 @@
 struct test {
     struct fixture fixture; /* its root is the memory root */
     struct server_settings settings;
-    struct server *server; /* NULL while it is stopped */
+    struct auth_settings auth; /* of settings.http.auth, which is opened with the server */
+    struct server *server;     /* NULL while it is stopped */
     char url[LISTEN_ADDRESS_SIZE];
 };
 

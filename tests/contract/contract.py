@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """Tables of the code against the documents they imply: contract.py PROGRAM
 
-Routes, query parameters and error codes with their statuses and titles against openapi.yaml, every
+Routes, their scopes and query parameters, and error codes with their statuses and titles against openapi.yaml, every
 example there against its schema, what the program answers against both, and every setting against
 README.md. Prints what differs; needs Debian's python3-yaml and python3-jsonschema."""
 
@@ -55,15 +55,17 @@ def operations():
 
 def check_routes():
     rows = re.findall(r'\{(GET|POST|PUT|PATCH|DELETE),\s+"([^"]+)",\s+[\w]+,\s+[\w]+,\s+"(\w+)",'
-                      r'\s+\w+,\s+\w+,\s+"([^"]*)"', (ROOT / "api/routes.c").read_text())
+                      r'\s+SCOPE_(\w+),\s+\w+,\s+"([^"]*)"', (ROOT / "api/routes.c").read_text())
     check("routes.c can be read", len(rows) >= 11, f"{len(rows)} rows")
     code, document = set(), set()
-    for method, path, operation, query in rows:
-        code |= {(method.lower(), path, operation)}
+    for method, path, operation, scope, query in rows:
+        code |= {(method.lower(), path, operation), (operation, "scope", scope.lower())}
         code |= {(operation, "query", name) for name in query.split()}
     for method, path, operation, shared in operations():
         name = operation["operationId"]
-        document |= {(method, path, name)}
+        needed = {scope for way in operation.get("security", api["security"])
+                  for scopes in way.values() for scope in scopes}
+        document |= {(method, path, name), (name, "scope", ",".join(needed) or "none")}
         for parameter in map(resolve, shared + operation.get("parameters", [])):
             if parameter["in"] == "query":
                 document |= {(name, "query", parameter["name"])}
@@ -149,7 +151,7 @@ def check_named_examples():
 def check_settings(program):
     shown = subprocess.run([program, "--help"], capture_output=True, text=True, check=True).stdout
     help_rows = {(" ".join(m.group(1).split()), m.group(2) or "") for m in
-                 re.finditer(r"^  (--\S+(?: [A-Z]+)?)  +[^\n]*?(?:\[([^\]]*)\])?$", shown, re.M)}
+                 re.finditer(r"^  (--\S+(?: [A-Z:]+)?)  +[^\n]*?(?:\[([^\]]*)\])?$", shown, re.M)}
     readme_rows = {(m.group(1), m.group(2) or "") for m in
                    re.finditer(r"^\| `(--[^`]+)` \| (?:`([^`]*)`)? ?\|", (ROOT / "README.md").read_text(), re.M)}
     check("--help can be read", len(help_rows) >= 10, shown)

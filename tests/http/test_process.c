@@ -144,6 +144,14 @@ static void a_start_that_cannot_be_says_what_to_do(void **state)
     SAYS(1, "must be absolute", "--store", "here");
     SAYS(1, "Not a directory", "--store", "/dev/null/x");
     SAYS(1, "--capture", "--capture", "steal", "--store", store);
+    SAYS(1, "--token-file /nowhere", "--token-file", "/nowhere", "--store", store);
+    SAYS(1, "contradicts", "--no-auth", "--token-file", "/dev/null", "--store", store);
+    SAYS(1, "no such user", "--peer-scope", "nobody-at-all:read", "--store", store);
+    SAYS(1, "USER:SCOPES", "--peer-scope", "0:reads", "--store", store);
+    SAYS(1, "like https://", "--cors-origin", "https://x.example/", "--store", store);
+    SAYS(1, "no such group", "--socket-group", "nobody-at-all", "--store", store);
+    SAYS(1, "NAME SCOPES", "token", "ci");
+    SAYS(1, "among read, write and export", "token", "ci", "all");
 }
 
 static void a_second_process_on_a_store_is_told_who_has_it(void **state)

@@ -142,9 +142,12 @@ static void only_levels_from_the_least_on_are_written(void **state)
     log_event(LOG_DEBUG, "one");
     log_event(LOG_INFO, "two");
     log_event(LOG_WARN, "three");
+    log_open(LOG_AS_TEXT, LOG_ERROR);
     log_event(LOG_ERROR, "four");
+    log_event(LOG_AUDIT, "five"); /* always */
     end(&capture);
-    assert_string_equal(capture.data, STAMP "warn  three\n" STAMP "error four\n");
+    assert_string_equal(capture.data,
+                        STAMP "warn  three\n" STAMP "error four\n" STAMP "audit five\n");
 }
 
 static void names_are_in_the_order_of_the_values(void **state)
@@ -152,7 +155,7 @@ static void names_are_in_the_order_of_the_values(void **state)
     (void)state;
     assert_string_equal(log_level_names[LOG_DEBUG], "debug");
     assert_string_equal(log_level_names[LOG_ERROR], "error");
-    assert_null(log_level_names[LOG_LEVEL__COUNT]);
+    assert_null(log_level_names[LOG_AUDIT]);
     assert_string_equal(log_format_names[LOG_AS_JSON], "json");
     assert_null(log_format_names[LOG_FORMAT__COUNT]);
 }

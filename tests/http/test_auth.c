@@ -1,0 +1,475 @@
+/* Who may do what: tokens, users of unix sockets, and web pages. */
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "base/digest.h"
+#include "tests/program.h"
+
+#define READER   "vmsnapd_reader"
+#define WRITER   "vmsnapd_writer"
+#define EXPORTER "vmsnapd_exporter"
+
+static void add_token(struct text *lines, const char *name, const char *scopes, const char *token)
+{
+    char digest[DIGEST_HEX_SIZE];
+    struct error err;
+
+    must(digest_of(token, strlen(token), digest, &err), err.message);
+    text_appendf(lines, "%s %s %s\n", name, scopes, digest);
+}
+
+static struct path write_tokens(struct test *test)
+{
+    struct path path = path_of("%s/tokens", test->fixture.home.text);
+    auto_text struct text lines = {0};
+
+    add_token(&lines, "reader", "read", READER);
+    add_token(&lines, "writer", "write", WRITER);
+    add_token(&lines, "exporter", "export", EXPORTER);
+    test_write(path.text, lines.data, lines.len);
+    return path;
+}
+
+static int setup(void **state)
+{
+    static struct path path;
+
+    test_setup(state);
+    struct test *test = *state;
+    path = write_tokens(test);
+    test->auth = (struct auth_settings){.token_file = path.text};
+    test_restart(test);
+    return 0;
+}
+
+#define WITH_TOKENS(name) cmocka_unit_test_setup_teardown(name, setup, test_teardown)
+
+static long ask(struct test *test, const char *method, const char *path, const char *token,
+                struct answer *out)
+{
+    struct path header = path_of("Authorization: Bearer %s", token ? token : "");
+
+    test_call(test,
+              &(struct call){
+                  .method = method,
+                  .path = path,
+                  .headers = {JSON_BODY, token ? header.text : NULL},
+                  .body = *method == 'P' ? "{}" : NULL
+    },
+              out);
+    return out->status;
+}
+
+static void check_scope(struct test *test, const char *const *call, const char *token,
+                        long expected)
+{
+    auto_answer struct answer answer = {0};
+
+    if (ask(test, call[0], call[1], token, &answer) != expected)
+        fail_msg("%s %s with %s: %ld", call[0], call[1], token, answer.status);
+    if (expected != 403)
+        return;
+    assert_problem(&answer, 403, "forbidden");
+    assert_string_equal(answer_header(&answer, "WWW-Authenticate"),
+                        path_of("Bearer realm=\"vmsnapd\", error=\"insufficient_scope\", "
+                                "scope=\"%s\"",
+                                call[2])
+                            .text);
+}
+
+static void each_scope_opens_its_own_routes(void **state)
+{
+    static const struct {
+        const char *call[3];           /* method, path, scope */
+        long reader, writer, exporter; /* statuses */
+    } calls[] = {
+        {{"GET", "/snapshots", "read"},             200, 200, 403},
+        {{"GET", "/snapshots/a", "read"},           404, 404, 403},
+        {{"GET", "/snapshots/a/manifest", "read"},  404, 404, 403},
+        {{"POST", "/snapshots/a/validate", "read"}, 422, 422, 403},
+        {{"GET", "/openapi.yaml", "read"},          200, 200, 403},
+        {{"POST", "/snapshots", "write"},           403, 422, 403},
+        {{"PUT", "/snapshots/a", "write"},          403, 422, 403},
+        {{"DELETE", "/snapshots/a", "write"},       403, 404, 403},
+        {{"GET", "/snapshots/a/state", "export"},   403, 403, 404},
+        {{"GET", "/nothing", NULL},                 404, 404, 404},
+        {{"DELETE", "/snapshots", NULL},            405, 405, 405},
+        {{"GET", "/healthz", NULL},                 200, 200, 200},
+        {{"GET", "/readyz", NULL},                  200, 200, 200},
+    };
+
+    for (size_t i = 0; i < sizeof calls / sizeof calls[0]; i++) {
+        check_scope(*state, calls[i].call, READER, calls[i].reader);
+        check_scope(*state, calls[i].call, WRITER, calls[i].writer);
+        check_scope(*state, calls[i].call, EXPORTER, calls[i].exporter);
+    }
+}
+
+static void strangers_are_told_nothing(void **state)
+{
+    static const char *const calls[][2] = {
+        {"GET",     "/snapshots"   },
+        {"GET",     "/snapshots/a" },
+        {"POST",    "/snapshots"   },
+        {"PATCH",   "/snapshots"   },
+        {"GET",     "/nothing"     },
+        {"GET",     "/openapi.yaml"},
+        {"OPTIONS", "/snapshots"   },
+    };
+
+    for (size_t i = 0; i < sizeof calls / sizeof calls[0]; i++) {
+        auto_answer struct answer none = {0};
+        auto_answer struct answer wrong = {0};
+        ask(*state, calls[i][0], calls[i][1], NULL, &none);
+        assert_problem(&none, 401, "unauthorized");
+        assert_string_equal(answer_header(&none, "WWW-Authenticate"), "Bearer realm=\"vmsnapd\"");
+        assert_null(answer_header(&none, "Allow"));
+        ask(*state, calls[i][0], calls[i][1], "vmsnapd_wrong", &wrong);
+        assert_problem(&wrong, 401, "unauthorized");
+        assert_string_equal(answer_header(&wrong, "WWW-Authenticate"),
+                            "Bearer realm=\"vmsnapd\", error=\"invalid_token\"");
+    }
+}
+
+static void a_token_must_be_sent_as_it_is(void **state)
+{
+    static const struct {
+        const char *header;
+        long status;
+    } headers[] = {
+        {"Authorization: Bearer " READER,            200},
+        {"Authorization: bearer  " READER,           200},
+        {"Authorization: Bearer " READER "x",        401},
+        {"Authorization: Bearer vmsnapd_reade",      401},
+        {"Authorization: Bearer",                    401},
+        {"Authorization: Basic " READER,             401},
+        {"Authorization: " READER,                   401},
+        {"Authorization: Bearer " READER "," WRITER, 401},
+    };
+
+    for (size_t i = 0; i < sizeof headers / sizeof headers[0]; i++) {
+        auto_answer struct answer answer = {0};
+        test_call(*state,
+                  &(struct call){.path = "/snapshots", .headers = {headers[i].header}},
+                  &answer);
+        if (answer.status != headers[i].status)
+            fail_msg("%s: %ld", headers[i].header, answer.status);
+    }
+}
+
+static void two_tokens_are_none(void **state)
+{
+    auto_answer struct answer answer = {0};
+
+    test_call(*state,
+              &(struct call){
+                  .path = "/snapshots",
+                  .headers = {"Authorization: Bearer " READER,
+                              "Authorization: Bearer " READER}
+    },
+              &answer);
+    assert_problem(&answer, 400, "bad_request");
+}
+
+/* No body is read for whom it would not be kept. */
+static void who_may_not_write_is_told_before_the_body_is_read(void **state)
+{
+    static const char *const tokens[] = {"", "Authorization: Bearer " READER "\r\n"};
+
+    for (int i = 0; i < 2; i++) {
+        auto_text struct text request = {0};
+        auto_text struct text answer = {0};
+        text_appendf(&request,
+                     "POST /snapshots HTTP/1.1\r\nHost: localhost\r\n%s" JSON_BODY
+                     "\r\nContent-Length: 10\r\nExpect: 100-continue\r\n\r\n",
+                     tokens[i]);
+        raw_exchange(*state, request.data, &answer);
+        assert_memory_equal(answer.data, i == 0 ? "HTTP/1.1 401 " : "HTTP/1.1 403 ", 13);
+    }
+}
+
+/* With tokens a page that rebinds its name has none to send. */
+static void any_host_will_do_with_a_token(void **state)
+{
+    auto_answer struct answer answer = {0};
+
+    test_call(*state,
+              &(struct call){
+                  .path = "/snapshots",
+                  .headers = {"Authorization: Bearer " READER, "Host: vms.example"}
+    },
+              &answer);
+    assert_int_equal(answer.status, 200);
+}
+
+/* Of another process: the line that audits a request. */
+static void read_audit(struct program *program, const char *const *parts)
+{
+    char line[1024];
+
+    program_read_until(program, " audit ", line, sizeof line);
+    for (; *parts; parts++)
+        if (!strstr(line, *parts))
+            fail_msg("\"%s\" is not in %s", *parts, line);
+    assert_null(strstr(line, "vmsnapd_"));
+}
+
+#define AUDITED(program, ...) read_audit(program, (const char *const[]){__VA_ARGS__, NULL})
+
+static void every_write_is_audited(void **state)
+{
+    struct test *test = *state;
+    struct path memory = test_memory(test, "m", 4096, 7);
+    struct path file = write_tokens(test);
+    struct program program = {0};
+    auto_text struct text body = {0};
+    struct answer answers[5] = {0};
+
+    text_appendf(&body, "{\"memory_file_path\":\"%s\",\"id\":\"a\"," REQUIRED_MEMBERS "}",
+                 memory.text);
+    SERVE(test, &program, "127.0.0.1:0", "--token-file", file.text);
+    test_call(test,
+              &(struct call){
+                  .path = "/snapshots",
+                  .headers = {JSON_BODY, "Authorization: Bearer " WRITER},
+                  .body = body.data
+    },
+              &answers[0]);
+    assert_int_equal(answers[0].status, 201);
+    AUDITED(&program, "audit createSnapshot", "who=writer", "snapshot=a", "status=201",
+            "client=127.0.0.1", "request_id=");
+    ask(test, "GET", "/snapshots/a", READER, &answers[1]);
+    ask(test, "DELETE", "/snapshots/a", READER, &answers[2]);
+    AUDITED(&program, "audit deleteSnapshot", "who=reader", "snapshot=a", "status=403",
+            "code=forbidden");
+    ask(test, "DELETE", "/snapshots/a", NULL, &answers[3]);
+    AUDITED(&program, "who=anyone", "status=401", "code=unauthorized");
+    ask(test, "DELETE", "/snapshots/a", WRITER, &answers[4]);
+    AUDITED(&program, "who=writer", "snapshot=a", "status=204");
+    kill(program.pid, SIGTERM);
+    assert_int_equal(program_finish(&program), 0);
+    for (int i = 0; i < 5; i++)
+        answer_clear(&answers[i]);
+}
+
+static void sighup_reads_the_tokens_again(void **state)
+{
+    struct test *test = *state;
+    struct path file = write_tokens(test);
+    struct program program = {0};
+    auto_text struct text lines = {0};
+    auto_answer struct answer before = {0};
+    auto_answer struct answer after = {0};
+    auto_answer struct answer kept = {0};
+    char line[1024];
+
+    SERVE(test, &program, "127.0.0.1:0", "--token-file", file.text);
+    assert_int_equal(ask(test, "GET", "/snapshots", READER, &before), 200);
+    add_token(&lines, "other", "read", "other");
+    test_write(file.text, lines.data, lines.len);
+    kill(program.pid, SIGHUP);
+    program_read_until(&program, "reloaded", line, sizeof line);
+    assert_int_equal(ask(test, "GET", "/snapshots", READER, &after), 401);
+    test_write(file.text, "nonsense", 8);
+    kill(program.pid, SIGHUP);
+    program_read_until(&program, "not reloaded", line, sizeof line);
+    assert_non_null(strstr(line, path_of("%s:1: ", file.text).text));
+    assert_int_equal(ask(test, "GET", "/snapshots", "other", &kept), 200);
+    kill(program.pid, SIGTERM);
+    assert_int_equal(program_finish(&program), 0);
+}
+
+static int connect_unix(const char *path)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+    memcpy(address.sun_path, path, strlen(path) + 1);
+    must(connect(fd, (struct sockaddr *)&address, sizeof address) == 0, path);
+    return fd;
+}
+
+static void assert_local(const char *path, const char *head, const char *status)
+{
+    auto_fd int fd = connect_unix(path);
+    auto_text struct text answer = {0};
+
+    raw_sends(fd, head);
+    raw_drain(fd, &answer);
+    if (strncmp(text_str(&answer) + 9, status, 3) != 0)
+        fail_msg("%s instead of %s", text_str(&answer), status);
+}
+
+#define LOCAL(line) line " HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n"
+
+static void a_unix_sockets_user_may_do_what_was_given(void **state)
+{
+    struct test *test = *state;
+    struct path path = path_of("%s/socket", test->fixture.home.text);
+    struct path local = path_of("unix:%s", path.text);
+    struct path given = path_of("%u:read", (unsigned)geteuid());
+    struct path other = path_of("%u:write", (unsigned)geteuid() + 1);
+    struct program program = {0};
+    auto_answer struct answer remote = {0};
+
+    SERVE(test, &program, "127.0.0.1:0", "--listen", local.text, "--peer-scope", given.text,
+          "--peer-scope", other.text);
+    assert_local(path.text, LOCAL("GET /snapshots") "\r\n", "200");
+    assert_local(path.text, LOCAL("DELETE /snapshots/a") "\r\n", "403");
+    assert_local(path.text, LOCAL("GET /snapshots") "Authorization: Bearer x\r\n\r\n", "401");
+    assert_int_equal(ask(test, "GET", "/snapshots", NULL, &remote), 401); /* by TCP */
+    kill(program.pid, SIGTERM);
+    assert_int_equal(program_finish(&program), 0);
+}
+
+/* Runs "vmsnapd token" and gives both of its lines. */
+static void make_token(char token[256], char line[256])
+{
+    struct program program = {0};
+    char first[256];
+    char second[256];
+
+    program_run(&program,
+                (const char *const[]){"vmsnapd", "token", "ci", "read,export", NULL});
+    program_read_until(&program, "", first, sizeof first);
+    program_read_until(&program, "", second, sizeof second);
+    assert_int_equal(program_finish(&program), 0);
+    bool in_order = strncmp(first, "vmsnapd_", 8) == 0; /* standard error is not buffered */
+    snprintf(token, 256, "%.*s", (int)strcspn(in_order ? first : second, "\n"),
+             in_order ? first : second);
+    snprintf(line, 256, "%s", in_order ? second : first);
+}
+
+static void a_made_token_is_let_in_by_its_line(void **state)
+{
+    struct test *test = *state;
+    struct path file = path_of("%s/tokens", test->fixture.home.text);
+    char token[256];
+    char line[256];
+    struct program program = {0};
+    auto_answer struct answer answer = {0};
+
+    make_token(token, line);
+    assert_memory_equal(line, "ci read,export ", 15);
+    test_write(file.text, line, strlen(line));
+    SERVE(test, &program, "127.0.0.1:0", "--token-file", file.text);
+    assert_int_equal(ask(test, "GET", "/snapshots", token, &answer), 200);
+    kill(program.pid, SIGTERM);
+    assert_int_equal(program_finish(&program), 0);
+}
+
+#define ORIGIN "https://dashboard.example"
+
+static int setup_origin(void **state)
+{
+    static char *origins[] = {"http://other.example:3000", ORIGIN};
+
+    setup(state);
+    struct test *test = *state;
+    test->settings.http.origins = origins;
+    test->settings.http.origin_count = 2;
+    test_restart(test);
+    return 0;
+}
+
+#define WITH_ORIGIN(name) cmocka_unit_test_setup_teardown(name, setup_origin, test_teardown)
+
+static void a_page_of_a_known_origin_may_read_every_answer(void **state)
+{
+    static const char *const tokens[] = {"Authorization: Bearer " READER, NULL};
+
+    for (int i = 0; i < 2; i++) {
+        auto_answer struct answer answer = {0};
+        test_call(*state,
+                  &(struct call){
+                      .path = "/snapshots", .headers = {"Origin: " ORIGIN, tokens[i]}
+        },
+                  &answer);
+        assert_int_equal(answer.status, i == 0 ? 200 : 401);
+        assert_string_equal(answer_header(&answer, "Access-Control-Allow-Origin"), ORIGIN);
+        assert_string_equal(answer_header(&answer, "Vary"), "Origin");
+        const char *exposed = answer_header(&answer, "Access-Control-Expose-Headers");
+        assert_non_null(strstr(exposed, "ETag"));
+        assert_non_null(strstr(exposed, "Location"));
+        assert_non_null(strstr(exposed, "Link"));
+        assert_non_null(strstr(exposed, "X-Request-Id"));
+    }
+}
+
+static void other_origins_are_not_let_in(void **state)
+{
+    static const char *const origins[] = {
+        "Origin: https://dashboard.example.evil.example", "Origin: http://dashboard.example",
+        "Origin: https://dashboard.example:444", "Origin: null", NULL};
+
+    for (size_t i = 0; i < 5; i++) {
+        auto_answer struct answer got = {0};
+        auto_answer struct answer asked = {0};
+        test_call(*state,
+                  &(struct call){
+                      .path = "/snapshots",
+                      .headers = {"Authorization: Bearer " READER, origins[i]}
+        },
+                  &got);
+        assert_int_equal(got.status, 200);
+        assert_null(answer_header(&got, "Access-Control-Allow-Origin"));
+        assert_string_equal(answer_header(&got, "Vary"), "Origin");
+        test_call(*state,
+                  &(struct call){
+                      .method = "OPTIONS",
+                      .path = "/snapshots",
+                      .headers = {"Access-Control-Request-Method: POST", origins[i]}
+        },
+                  &asked);
+        assert_problem(&asked, 401, "unauthorized");
+    }
+}
+
+static void a_browser_may_ask_beforehand_without_a_token(void **state)
+{
+    static const char *const paths[] = {"/snapshots", "/snapshots/a", "/nothing"};
+
+    for (int i = 0; i < 3; i++) {
+        auto_answer struct answer answer = {0};
+        test_call(*state,
+                  &(struct call){
+                      .method = "OPTIONS",
+                      .path = paths[i],
+                      .headers = {"Origin: " ORIGIN,
+                                  "Access-Control-Request-Method: PUT",
+                                  "Access-Control-Request-Headers: authorization"}
+        },
+                  &answer);
+        assert_int_equal(answer.status, 204);
+        assert_string_equal(answer_header(&answer, "Access-Control-Allow-Origin"), ORIGIN);
+        assert_non_null(strstr(answer_header(&answer, "Access-Control-Allow-Methods"), "PUT"));
+        assert_non_null(
+            strstr(answer_header(&answer, "Access-Control-Allow-Headers"), "Authorization"));
+        assert_non_null(answer_header(&answer, "Access-Control-Max-Age"));
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        WITH_TOKENS(each_scope_opens_its_own_routes),
+        WITH_TOKENS(strangers_are_told_nothing),
+        WITH_TOKENS(a_token_must_be_sent_as_it_is),
+        WITH_TOKENS(two_tokens_are_none),
+        WITH_TOKENS(who_may_not_write_is_told_before_the_body_is_read),
+        WITH_TOKENS(any_host_will_do_with_a_token),
+        WITH_PROGRAM(every_write_is_audited),
+        WITH_PROGRAM(sighup_reads_the_tokens_again),
+        WITH_PROGRAM(a_unix_sockets_user_may_do_what_was_given),
+        WITH_PROGRAM(a_made_token_is_let_in_by_its_line),
+        WITH_ORIGIN(a_page_of_a_known_origin_may_read_every_answer),
+        WITH_ORIGIN(other_origins_are_not_let_in),
+        WITH_ORIGIN(a_browser_may_ask_beforehand_without_a_token),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
