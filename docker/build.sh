@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# Builds the image, having run the tests of HTTP on its Debian. Where no registry can be reached, the base
-# is made with debootstrap; ends with 77 where that cannot be done, either.
+# Builds the image, having run the tests of HTTP on its Debian; `build.sh package` builds that Debian's package
+# instead, in build/image/. Where no registry can be reached, the base is made with debootstrap; ends with
+# 77 where that cannot be done, either.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 . docker/engine.sh
@@ -35,5 +36,16 @@ build() {
 
 mkdir -p "$engine_home"
 have_base || timeout 60 "$engine" pull -q "$base" >"$engine_home/pull.log" 2>&1 || make_base
-build --target test -t "$image-test"
-build -t "$image"
+case ${1:-image} in
+image)
+    build --target test -t "$image-test"
+    build -t "$image"
+    ;;
+package)
+    build --target package -t "$image-package"
+    container=$(engine create "$image-package" true)
+    rm -f "$engine_home"/*.deb
+    engine cp "$container:/package/." "$engine_home"
+    engine rm "$container" >/dev/null
+    ;;
+esac

@@ -1,20 +1,21 @@
 #!/usr/bin/env bash
-# The Debian package on a host of its own, whose systemd runs it: host.sh PACKAGE. The host is a
-# debootstrap of the Debian that the package was built on, in namespaces; 77 where those are forbidden.
+# A Debian package on a host of its own, whose systemd runs it: host.sh PACKAGE RELEASE. The host is a
+# debootstrap of that release of Debian, in namespaces; 77 where those are forbidden.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
-package=$1
-release=$(sed -n 's/^VERSION_CODENAME=//p' /etc/os-release)
+package=$1 release=$2
 base=$PWD/build/host/$release
 root=$PWD/build/host/running
 passed=0
 init=''
+cgroup=$(findmnt -n -t cgroup2 -o TARGET | head -n 1)/vmsnapd-test-$$
 
 finish() {
     # Its processes end with it.
     [ -z "$init" ] || kill -KILL "$init"
     wait
     rm -rf "$root"
+    [ ! -d "$cgroup" ] || find "$cgroup" -depth -type d -exec rmdir {} +
 }
 trap finish EXIT
 
@@ -55,10 +56,8 @@ make_base() {
 
 # Becomes the first process of the host: what a container manager would prepare.
 boot() {
-    local cgroups
-    cgroups=$(findmnt -n -t cgroup2 -o TARGET | head -n 1)/vmsnapd-test-$$
-    mkdir -p "$cgroups"
-    echo "$BASHPID" >"$cgroups/cgroup.procs"
+    mkdir "$cgroup"
+    echo "$BASHPID" >"$cgroup/cgroup.procs"
     # shellcheck disable=SC2016 # for the inner shell to expand
     exec unshare --pid --fork --kill-child --mount --cgroup --ipc --uts --net bash -euc '
         root=$1
@@ -94,9 +93,8 @@ start_host() {
     cp -a "$base" "$root"
     boot >"$base.boot.log" 2>&1 </dev/null &
     unshare=$!
-    until [ -n "$init" ] && inside test -S /run/systemd/private; do
+    until init=$(pgrep -x -P $unshare systemd) && [ -S "/proc/$init/root/run/systemd/private" ]; do
         kill -0 $unshare 2>/dev/null || { cat "$base.boot.log" >&2; skip 'systemd does not start here'; }
-        init=$(pgrep -P $unshare || true)
     done
     inside systemctl is-system-running --wait >"$base.boot.log" || true # "degraded" will do
 }
