@@ -4,6 +4,7 @@
 
 #include "api/cors.h"
 #include "api/listen.h"
+#include "api/routes.h"
 #include "base/number.h"
 #include "base/systemd.h"
 
@@ -24,6 +25,8 @@ static const struct option table[] = {
     {"--cors-origin",     "ORIGIN",  NULL,             "whose web pages may call it (repeatable)", OPTION_LIST,  AT(origins),         0, 0, NULL, ','},
     {"--token-file",      "FILE",    NULL,             "who may do what; see vmsnapd token",     OPTION_TEXT,    AT(token_file)},
     {"--peer-scope",      "USER:SCOPES", NULL,         "on unix sockets, without token (repeatable)", OPTION_LIST, AT(peer_scopes),   0, 0, NULL, ' '},
+    {"--base-path",       "PATH",    NULL,             "what clients see in front of its paths", OPTION_TEXT,    AT(base_path)},
+    {"--trusted-proxy",   "ADDRESS", NULL,             "IP, network or unix: heeded (repeatable)", OPTION_LIST,  AT(trusted_proxies), 0, 0, NULL, ','},
     {"--no-auth",         NULL,      NULL,             "let anyone in who can connect",          OPTION_FLAG,    AT(no_auth)},
     {"--capture",         "WAY",     "link",           "link, reflink, copy or isolate",         OPTION_CHOICE,  AT(capture),         0, 0, capture_names},
     {"--max-state",       "BYTES",   "1G",             "largest device state taken in",          OPTION_BYTES,   AT(max_state_bytes), 1, (uint64_t)1 << 40},
@@ -108,13 +111,36 @@ static bool find_group(struct config *config, struct error *err)
     return true;
 }
 
+/* Where a proxy leaves the base path on, it is taken off here: it must not look like a resource. */
+static bool check_base_path(const struct config *config, struct error *err)
+{
+    const char *path = config->base_path;
+
+    if (!path || (prefix_is_valid(span_of(path)) && !router_has_start(routes, route_count, path)))
+        return true;
+    return error_set(err, ERR_INVALID,
+                     "--base-path %s: give a path like /vms, without a slash at its end, of "
+                     "letters, digits, '.', '-', '_' and '~', that begins like none of the "
+                     "service's own",
+                     path);
+}
+
+static bool trust_proxies(struct config *config, struct error *err)
+{
+    for (size_t i = 0; i < config->trusted_proxies.count; i++)
+        if (!trust_add(&config->trust, config->trusted_proxies.items[i], err))
+            return false;
+    return true;
+}
+
 static bool complete(struct config *config, struct error *err)
 {
     if (!systemd_take_sockets(&config->passed_sockets, err))
         return false;
     if (config->passed_sockets > 0 && config->listen.is_fallback)
         options_clear_list(&config->listen);
-    return find_group(config, err) && check_origins(config, err) && check_exposure(config, err);
+    return find_group(config, err) && check_origins(config, err) && check_exposure(config, err)
+        && check_base_path(config, err) && trust_proxies(config, err);
 }
 
 bool config_read(int argc, char *const argv[], struct config *out, struct error *err)

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <sys/types.h>
 
+#include "api/forwarded.h"
 #include "base/log.h"
 #include "base/options.h"
 #include "codec/model.h"
@@ -24,6 +25,9 @@ struct config {
     struct option_list origins;
     char *token_file;
     struct option_list peer_scopes;
+    char *base_path;
+    struct option_list trusted_proxies;
+    struct trust trust; /* in them */
     bool no_auth;
     uint64_t event_threads;
     uint64_t max_connections;

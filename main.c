@@ -81,8 +81,16 @@ static struct server *start_server(const struct config *config, struct service *
                                    struct error *err)
 {
     const struct server_settings settings = {
-        .http = {config->hosts.items, config->hosts.count, auth, config->origins.items,
-                 config->origins.count, !config->no_access_log},
+        .http = {
+                 .hosts = config->hosts.items,
+                 .host_count = config->hosts.count,
+                 .auth = auth,
+                 .origins = config->origins.items,
+                 .origin_count = config->origins.count,
+                 .access_log = !config->no_access_log,
+                 .base_path = config->base_path,
+                 .trust = config->trust,
+                 },
         .event_threads = (unsigned)config->event_threads,
         .connections_max = (unsigned)config->max_connections,
         .idle_timeout_s = (unsigned)config->idle_timeout_s,

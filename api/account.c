@@ -33,7 +33,7 @@ static void log_request(const struct request *request, const struct account *acc
               LOG_NUMBER("bytes_in", account->bytes_in),
               LOG_NUMBER("bytes_out", account->bytes_out),
               LOG_TEXT("who", request_told(request->identity.name)),
-              LOG_TEXT("client", request->peer->address), LOG_REQUEST(request),
+              LOG_TEXT("client", request->client.address), LOG_REQUEST(request),
               LOG_TEXT("aborted", account->aborted ? "true" : NULL));
 }
 

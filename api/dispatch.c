@@ -73,7 +73,7 @@ static void audit(const struct request *request, const struct response *response
               LOG_TEXT("snapshot", request_told(request->subject)),
               LOG_NUMBER("status", response->status),
               LOG_TEXT("code", request->failure ? error_slug(request->failure) : NULL),
-              LOG_TEXT("client", request->peer->address), LOG_REQUEST(request));
+              LOG_TEXT("client", request->client.address), LOG_REQUEST(request));
 }
 
 static void finish(const struct request *request, struct response *response)
@@ -202,6 +202,39 @@ static bool admit(struct request *request, struct error *err)
                      route->operation, tokens_scope_name(route->scope));
 }
 
+/* Who calls, and by what name: the nearest trusted proxy knows best, then the target. */
+static void note_client(struct request *request)
+{
+    const char **headers = request->headers;
+    const struct http_settings *settings = request->settings;
+    const struct forwarded forwarded = {
+        .forwarded = headers[HEADER_FORWARDED],
+        .for_ = headers[HEADER_X_FORWARDED_FOR],
+        .proto = headers[HEADER_X_FORWARDED_PROTO],
+        .host = headers[HEADER_X_FORWARDED_HOST],
+        .prefix = headers[HEADER_X_FORWARDED_PREFIX],
+    };
+    struct client *client = &request->client;
+
+    forwarded_read(&forwarded, request->peer, &settings->trust, client);
+    if (client->host.len == 0)
+        client->host = request->parts.authority;
+    if (client->host.len == 0 && headers[HEADER_HOST])
+        client->host = span_of(headers[HEADER_HOST]);
+    if (client->prefix.len == 0 && settings->base_path)
+        client->prefix = span_of(settings->base_path);
+}
+
+/* Some proxies take the base path off, some do not. */
+static bool find_route(struct request *request, struct error *err)
+{
+    const char *base = request->settings->base_path;
+    const char *path = request->parts.path;
+
+    return router_match(routes, route_count, request->method,
+                        base ? target_strip(path, base) : path, &request->match, err);
+}
+
 static bool route(struct request *request, struct response *response, struct error *err)
 {
     struct error unrouted = {0};
@@ -210,8 +243,9 @@ static bool route(struct request *request, struct response *response, struct err
         response->close = true;
         return false;
     }
-    bool found = router_match(routes, route_count, request->method, request->target,
-                              &request->match, &unrouted);
+    bool is_target = target_split(request->target, &request->parts, &unrouted);
+    note_client(request);
+    bool found = is_target && find_route(request, &unrouted);
     if (found && request->match.param_count > 0)
         request_concerns(request, request->match.params[0]);
     if (!admit(request, err))

@@ -66,16 +66,12 @@ static bool is_ours(const struct http_settings *settings, const char *name)
 
 bool gate_check_host(const struct request *request, struct error *err)
 {
-    const struct route_match *match = &request->match;
-    const char *host = request->headers[HEADER_HOST];
-    char name[256];
+    struct span host = request->client.host;
+    char name[HOST_MAX + 1];
 
-    if (match->authority_len)
-        snprintf(name, sizeof name, "%.*s", (int)match->authority_len, match->authority);
-    else if (host)
-        snprintf(name, sizeof name, "%s", host);
-    else
+    if (host.len == 0 && !request->headers[HEADER_HOST])
         return true; /* HTTP/1.0: no browser speaks it */
+    snprintf(name, sizeof name, "%.*s", (int)host.len, host.at);
     char *end = name[0] == '[' ? strchr(name, ']') : NULL;
     char *port = strrchr(end ? end : name, ':');
     if (port && port[1 + strspn(port + 1, "0123456789")] == '\0')

@@ -7,6 +7,6 @@
 /* ERR_BAD_REQUEST, ERR_NOT_IMPLEMENTED: the connection must be closed after the answer. */
 bool gate_check_framing(const struct request *request, struct error *err);
 
-/* To be asked when the target is known, which may name a host itself. ERR_MISDIRECTED: a web
- * page must not reach us by rebinding its own name. */
+/* By the name that the client used, whoever tells it: the proxy, the target or Host.
+ * ERR_MISDIRECTED: a web page must not reach us by rebinding its own name. */
 bool gate_check_host(const struct request *request, struct error *err);

@@ -119,23 +119,30 @@ static bool take_value(struct span *rest, struct span *out)
     return out->len > 0;
 }
 
+bool header_take_pair(struct span *rest, struct parameter *out)
+{
+    struct span at = *rest;
+    struct parameter taken = {.name = header_take_token(&at)};
+
+    if (taken.name.len == 0 || !header_take(&at, '=') || !take_value(&at, &taken.value))
+        return false;
+    *rest = at;
+    *out = taken;
+    return true;
+}
+
 bool header_take_parameter(struct span *rest, struct parameter *out)
 {
     struct span at = *rest;
-    struct parameter taken;
     bool separated = false;
 
     for (skip_space(&at); header_take(&at, ';'); skip_space(&at))
         separated = true;
     if (at.len == 0)
         *rest = at;
-    if (at.len == 0 || !separated)
-        return false;
-    taken.name = header_take_token(&at);
-    if (taken.name.len == 0 || !header_take(&at, '=') || !take_value(&at, &taken.value))
+    if (at.len == 0 || !separated || !header_take_pair(&at, out))
         return false;
     *rest = at;
-    *out = taken;
     return true;
 }
 

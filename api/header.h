@@ -30,6 +30,9 @@ struct parameter {
     struct span value; /* a token, or what stands between the quotes */
 };
 
+/* `name=value`, whatever follows it. */
+bool header_take_pair(struct span *rest, struct parameter *out);
+
 /* The next `;name=value`. False leaves `rest` empty at the end, and else at what is malformed. */
 bool header_take_parameter(struct span *rest, struct parameter *out);
 

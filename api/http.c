@@ -20,6 +20,7 @@ static const struct {
     {NAME("Authorization"),                 false},
     {NAME("Content-Length"),                false},
     {NAME("Content-Type"),                  false},
+    {NAME("Forwarded"),                     true },
     {NAME("Host"),                          false},
     {NAME("If-Match"),                      true },
     {NAME("If-None-Match"),                 true },
@@ -28,6 +29,10 @@ static const struct {
     {NAME("Range"),                         false},
     {NAME("traceparent"),                   false},
     {NAME("Transfer-Encoding"),             true },
+    {NAME("X-Forwarded-For"),               true },
+    {NAME("X-Forwarded-Host"),              true },
+    {NAME("X-Forwarded-Prefix"),            true },
+    {NAME("X-Forwarded-Proto"),             true },
     {NAME("X-Request-Id"),                  false},
 #undef NAME
 };
@@ -158,6 +163,19 @@ void response_headerf(struct response *response, const char *name, const char *f
         return;
     response->room_used += (size_t)len + 1;
     response_header(response, name, at);
+}
+
+void response_location(struct response *response, const struct request *request, const char *fmt,
+                       ...)
+{
+    const struct span *prefix = &request->client.prefix;
+    char path[4 * ID_MAX];
+    va_list args;
+
+    va_start(args, fmt);
+    vsnprintf(path, sizeof path, fmt, args);
+    va_end(args);
+    response_headerf(response, "Location", "%.*s%s", (int)prefix->len, prefix->at, path);
 }
 
 bool response_json(struct response *response, unsigned status)

@@ -6,8 +6,10 @@
 #include <stdint.h>
 
 #include "api/auth.h"
+#include "api/forwarded.h"
 #include "api/query.h"
 #include "api/router.h"
+#include "api/target.h"
 #include "api/trace.h"
 #include "base/log.h"
 #include "base/text.h"
@@ -21,6 +23,7 @@ enum header {
     HEADER_AUTHORIZATION,
     HEADER_CONTENT_LENGTH,
     HEADER_CONTENT_TYPE,
+    HEADER_FORWARDED,
     HEADER_HOST,
     HEADER_IF_MATCH,
     HEADER_IF_NONE_MATCH,
@@ -29,6 +32,10 @@ enum header {
     HEADER_RANGE,
     HEADER_TRACEPARENT,
     HEADER_TRANSFER_ENCODING,
+    HEADER_X_FORWARDED_FOR,
+    HEADER_X_FORWARDED_HOST,
+    HEADER_X_FORWARDED_PREFIX,
+    HEADER_X_FORWARDED_PROTO,
     HEADER_X_REQUEST_ID,
     HEADER__COUNT
 };
@@ -53,6 +60,8 @@ struct request {
     char *joined[HEADER__COUNT]; /* owned, for those that are */
     char id[REQUEST_ID_SIZE];    /* "" until the head was read */
     struct trace trace;
+    struct target parts;      /* of the target */
+    struct client client;     /* behind the proxies; its host, where none told it, is as was sent */
     struct identity identity; /* nobody's until it is known */
     char subject[ID_MAX + 1]; /* the snapshot that it is about, as far as it is known; or "" */
     enum error_code failure;  /* that was answered */
@@ -72,7 +81,9 @@ struct http_settings {
     struct auth *auth;
     char *const *origins; /* whose web pages may read our answers */
     size_t origin_count;
-    bool access_log; /* a line for each request */
+    bool access_log;       /* a line for each request */
+    const char *base_path; /* what the outside sees in front of our paths: "/vms", or "" */
+    struct trust trust;    /* in proxies */
 };
 
 /* What ties a line of the log to its request. */
@@ -137,6 +148,10 @@ void response_header(struct response *response, const char *name, const char *va
 /* A formatted value; one that is too long for the room is left out. */
 void response_headerf(struct response *response, const char *name, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
+
+/* The path of a resource of ours, as the outside sees it. */
+void response_location(struct response *response, const struct request *request, const char *fmt,
+                       ...) __attribute__((format(printf, 3, 4)));
 
 #define TYPE_JSON     "application/json"
 #define TYPE_PROBLEM  "application/problem+json"

@@ -1,7 +1,6 @@
 #include "api/router.h"
 
 #include <string.h>
-#include <strings.h>
 
 #include "api/percent.h"
 
@@ -47,38 +46,12 @@ const char *method_name(enum method method)
 
 static bool refuse(struct error *err)
 {
-    return error_set(err, ERR_BAD_REQUEST, "the request target is malformed");
+    return error_set(err, ERR_BAD_REQUEST, "the path is malformed");
 }
 
 static bool find_nothing(struct error *err)
 {
     return error_set(err, ERR_NOT_FOUND, "no such resource");
-}
-
-/* What follows "http://" or "https://"; NULL if the target begins with neither. */
-static const char *skip_scheme(const char *target)
-{
-    if (strncasecmp(target, "http://", 7) == 0)
-        return target + 7;
-    if (strncasecmp(target, "https://", 8) == 0)
-        return target + 8;
-    return NULL;
-}
-
-/* Notes the authority of an absolute form and finds the path; NULL if the target is malformed. */
-static const char *find_path(const char *target, struct route_match *match)
-{
-    if (*target == '/')
-        return target;
-    const char *authority = skip_scheme(target);
-    if (!authority)
-        return NULL;
-    size_t len = strcspn(authority, "/?#");
-    if (len == 0 || memchr(authority, '@', len))
-        return NULL;
-    match->authority = authority;
-    match->authority_len = len;
-    return authority + len;
 }
 
 /* Printable ASCII that needs neither decoding nor refusing. */
@@ -122,20 +95,16 @@ static bool take_segment(const char **at, struct path *path, struct error *err)
     return plain || decode_segment(segment, err);
 }
 
-static bool split_target(const char *target, struct path *path, struct route_match *match,
-                         struct error *err)
+static bool split_path(const char *at, struct path *path, struct route_match *match,
+                       struct error *err)
 {
-    const char *at = find_path(target, match);
-
-    if (!at)
-        return refuse(err);
     while (*at == '/')
         if (!take_segment(&at, path, err))
             return false;
-    if (*at == '#')
+    if (*at != '\0' && *at != '?')
         return refuse(err);
     match->query = *at == '?' ? at + 1 : at;
-    if (path->count == 0) /* "http://host" is "http://host/" */
+    if (path->count == 0) /* of "http://host", which is "http://host/" */
         path->segments[path->count++] = (struct segment){.at = ""};
     return true;
 }
@@ -214,31 +183,41 @@ static bool match_path(const struct route *routes, size_t count, enum method met
 /* OPTIONS *: the server as a whole. */
 static void match_server(const struct route *routes, size_t count, struct route_match *out)
 {
-    *out = (struct route_match){.pattern = "*", .query = "", .authority = ""};
+    *out = (struct route_match){.pattern = "*", .query = ""};
     out->allowed = bit(OPTIONS);
     for (size_t i = 0; i < count; i++)
         out->allowed |= methods_of(&routes[i]);
 }
 
-bool router_match(const struct route *routes, size_t count, enum method method, const char *target,
+bool router_match(const struct route *routes, size_t count, enum method method, const char *path,
                   struct route_match *out, struct error *err)
 {
-    struct route_match match = {.authority = ""};
-    struct path path;
+    struct route_match match = {0};
+    struct path segments;
 
-    path.count = 0;
-    if (method == OPTIONS && strcmp(target, "*") == 0) {
+    segments.count = 0;
+    if (method == OPTIONS && strcmp(path, "*") == 0) {
         match_server(routes, count, out);
         return true;
     }
-    if (!split_target(target, &path, &match, err))
+    if (!split_path(path, &segments, &match, err))
         return false;
-    if (!match_path(routes, count, method, &path, &match))
+    if (!match_path(routes, count, method, &segments, &match))
         return find_nothing(err);
     *out = match;
     if (match.route || method == OPTIONS)
         return true;
     return error_set(err, ERR_METHOD_NOT_ALLOWED, "this resource does not take the method");
+}
+
+bool router_has_start(const struct route *routes, size_t count, const char *path)
+{
+    size_t len = 1 + strcspn(path + 1, "/");
+
+    for (size_t i = 0; i < count; i++)
+        if (strncmp(routes[i].pattern, path, len) == 0 && strchr("/", routes[i].pattern[len]))
+            return true;
+    return false;
 }
 
 void router_allow(unsigned allowed, char out[ALLOW_SIZE])

@@ -1,4 +1,4 @@
-/* Method and target → a row of the route table, and what the path names. Pure: no allocation, no
+/* Method and path → a row of the route table, and what the path names. Pure: no allocation, no
  * HTTP library. */
 #pragma once
 
@@ -52,24 +52,25 @@ struct route_match {
     const struct route *route; /* NULL where OPTIONS is to be answered with `allowed` alone */
     const char *pattern;       /* of the resource; "*" for the server as a whole */
     unsigned allowed;          /* bits 1u << method; only where `route` is NULL */
-    const char *query;         /* what follows '?', or ""; borrows the target */
-    const char *authority;     /* of a target in absolute form: it outranks Host; borrowed */
-    size_t authority_len;      /* 0 in the other forms */
+    const char *query;         /* what follows '?', or ""; borrows the path */
     size_t param_count;        /* of the {names} in the pattern, in their order */
 
     /* Decoded: UTF-8 without NUL and '/', not empty. */
     char params[ROUTE_PARAMS_MAX][ID_MAX + 1];
 };
 
-/* `target` is the raw request target (RFC 9112, section 3.2), in origin, absolute or asterisk form.
- * Segments are split before they are decoded; dot segments mean nothing; an empty segment or a
- * trailing slash is another resource. The first row that fits is taken; GET rows answer HEAD.
+/* `path` is that of a request target, raw and with its query (api/target.h). Segments are split
+ * before they are decoded; dot segments mean nothing; an empty segment or a trailing slash is
+ * another resource. The first row that fits is taken; GET rows answer HEAD.
  *
- * ERR_BAD_REQUEST for a target that is malformed or does not decode to text; ERR_NOT_FOUND, also
+ * ERR_BAD_REQUEST for a path that is malformed or does not decode to text; ERR_NOT_FOUND, also
  * for a segment longer than any id; ERR_METHOD_NOT_ALLOWED, where `out` is filled as for
  * OPTIONS. */
-bool router_match(const struct route *routes, size_t count, enum method method, const char *target,
+bool router_match(const struct route *routes, size_t count, enum method method, const char *path,
                   struct route_match *out, struct error *err);
+
+/* Does the path begin with the same segment as one of the patterns? */
+bool router_has_start(const struct route *routes, size_t count, const char *path);
 
 #define ALLOW_SIZE 64
 

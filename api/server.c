@@ -162,6 +162,7 @@ static void *note_target(void *context, const char *target, struct MHD_Connectio
     response_init(&exchange->response);
     if (request_init(&exchange->request, server->service, &server->http, target)) {
         exchange->request.peer = &session->peer;
+        exchange->request.client.address = session->peer.address; /* until the head is read */
         return exchange;
     }
     end_exchange(exchange);

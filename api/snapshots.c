@@ -21,17 +21,19 @@ static bool wants_live(struct request *request, bool *live, struct error *err)
     return faults_none(&request->faults, err);
 }
 
-/* The next page's address: whole, so that a client can follow it as it is. */
+/* The next page's address: whole, so that a client can follow it as it is, where it is known. */
 static void link_next(const struct request *request, const char *cursor, uint64_t limit, bool live,
                       struct response *response)
 {
-    const struct route_match *match = &request->match;
-    const char *host = request->headers[HEADER_HOST] ? request->headers[HEADER_HOST] : "";
-    size_t len = match->authority_len ? match->authority_len : strlen(host);
+    const struct client *client = &request->client;
+    bool is_whole = host_is_valid(client->host);
 
-    response_headerf(response, "Link", "<%s%.*s/snapshots?limit=%d&cursor=%s%s>; rel=\"next\"",
-                     len ? "http://" : "", (int)len, match->authority_len ? match->authority : host,
-                     (int)limit, cursor, live ? "&include=live" : "");
+    response_headerf(response, "Link",
+                     "<%s%s%.*s%.*s/snapshots?limit=%d&cursor=%s%s>; rel=\"next\"",
+                     is_whole ? client->scheme : "", is_whole ? "://" : "",
+                     is_whole ? (int)client->host.len : 0, client->host.at,
+                     (int)client->prefix.len, client->prefix.at, (int)limit, cursor,
+                     live ? "&include=live" : "");
 }
 
 static bool read_cursor(struct request *request, char **after, struct error *err)
@@ -142,7 +144,8 @@ static struct draft *uploaded_draft(const struct request *request)
 }
 
 /* With the tag that a GET would answer: warnings are no part of the representation. */
-static bool respond_made(struct made *made, struct response *response, struct error *err)
+static bool respond_made(const struct request *request, struct made *made,
+                         struct response *response, struct error *err)
 {
     struct snapshot *snapshot = &made->snapshot;
     bool created = made->outcome == OUTCOME_CREATED;
@@ -156,7 +159,7 @@ static bool respond_made(struct made *made, struct response *response, struct er
         return false;
     response_headerf(response, "ETag", "%s", tag);
     if (created)
-        response_headerf(response, "Location", "/snapshots/%s", snapshot->id);
+        response_location(response, request, "/snapshots/%s", snapshot->id);
     return response_json(response, created ? 201 : 200);
 }
 
@@ -167,7 +170,7 @@ bool snapshot_create_handler(struct request *request, struct response *response,
     if (!snapshot_create(request->service, request->plan, uploaded_draft(request), &made, err))
         return false;
     request_concerns(request, made.snapshot.id);
-    return respond_made(&made, response, err);
+    return respond_made(request, &made, response, err);
 }
 
 bool snapshot_replace_first(struct request *request, struct response *response, struct error *err)
@@ -239,7 +242,7 @@ bool snapshot_replace_handler(struct request *request, struct response *response
                              &made, err))
         return false;
     audit(request, &guard);
-    return respond_made(&made, response, err);
+    return respond_made(request, &made, response, err);
 }
 
 bool snapshot_delete_handler(struct request *request, struct response *response, struct error *err)

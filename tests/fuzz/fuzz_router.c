@@ -3,6 +3,7 @@
 
 #include "api/query.h"
 #include "api/router.h"
+#include "api/target.h"
 #include "base/utf8.h"
 #include "tests/fuzz/fuzz.h"
 
@@ -66,7 +67,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     char *target = strndup((const char *)data + 1, size - 1);
     MUST(target);
     enum method method = (enum method)(data[0] % (METHOD_OTHER + 1));
-    if (router_match(routes, sizeof routes / sizeof *routes, method, target, &match, &err)) {
+    struct target parts;
+    if (!target_split(target, &parts, &err)) {
+        MUST(err.code == ERR_BAD_REQUEST);
+    } else if (router_match(routes, sizeof routes / sizeof *routes, method,
+                            target_strip(parts.path, "/vms"), &match, &err)) {
         check_match(&match);
         check_query(match.query);
     } else if (err.code == ERR_METHOD_NOT_ALLOWED) {

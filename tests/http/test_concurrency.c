@@ -66,7 +66,7 @@ static void wait_until_held(unsigned count)
 }
 
 /* A client in a thread of its own. */
-struct client {
+struct caller {
     pthread_t thread;
     struct test *test;
     struct path id, memory;
@@ -75,7 +75,7 @@ struct client {
 
 static void *create(void *context)
 {
-    struct client *client = context;
+    struct caller *client = context;
 
     test_send(client->test, "POST", "/snapshots", &client->answer,
               "{\"id\":\"%s\",\"memory_file_path\":\"%s\"," REQUIRED_MEMBERS "}", client->id.text,
@@ -83,13 +83,13 @@ static void *create(void *context)
     return NULL;
 }
 
-static void start(struct client *client, struct test *test, const char *id, struct path memory)
+static void start(struct caller *client, struct test *test, const char *id, struct path memory)
 {
-    *client = (struct client){.test = test, .id = path_of("%s", id), .memory = memory};
+    *client = (struct caller){.test = test, .id = path_of("%s", id), .memory = memory};
     must(pthread_create(&client->thread, NULL, create, client) == 0, "thread");
 }
 
-static long join(struct client *client)
+static long join(struct caller *client)
 {
     pthread_join(client->thread, NULL);
     long status = client->answer.status;
@@ -130,7 +130,7 @@ static void creates_that_flush_delay_no_reader(void **state)
 {
     struct test *test = *state;
     struct path memory = test_memory(test, "m", 4096, 7);
-    struct client clients[CREATES];
+    struct caller clients[CREATES];
 
     clock_replace(test_later);
     test_create(test, "warm", &memory, 2);
@@ -159,7 +159,7 @@ static void an_id_has_one_writer_at_a_time(void **state)
 {
     struct test *test = *state;
     struct path memory = test_memory(test, "m", 4096, 7);
-    struct client first;
+    struct caller first;
     auto_answer struct answer second = {0};
     auto_answer struct answer removed = {0};
 
@@ -195,7 +195,7 @@ static void a_stop_waits_for_what_is_running(void **state)
 {
     struct test *test = *state;
     struct path memory = test_memory(test, "m", 4096, 7);
-    struct client client;
+    struct caller client;
 
     hold_flushes(1);
     start(&client, test, "a", memory);

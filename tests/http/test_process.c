@@ -152,6 +152,10 @@ static void a_start_that_cannot_be_says_what_to_do(void **state)
     SAYS(1, "no such group", "--socket-group", "nobody-at-all", "--store", store);
     SAYS(1, "NAME SCOPES", "token", "ci");
     SAYS(1, "among read, write and export", "token", "ci", "all");
+    SAYS(1, "without a slash", "--base-path", "/vms/", "--store", store);
+    SAYS(1, "none of the service's own", "--base-path", "/snapshots/x", "--store", store);
+    SAYS(1, "10.0.0.0/8", "--trusted-proxy", "unix", "--trusted-proxy", "10.1.2.3/8", "--store",
+         store);
 }
 
 static void a_second_process_on_a_store_is_told_who_has_it(void **state)
