@@ -7,8 +7,10 @@
 #include <stdio.h>
 #include <strings.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 
 #include "service/file.h"
+#include "tests/record.h"
 
 static void start(struct test *test)
 {
@@ -125,11 +127,17 @@ static size_t give(char *buffer, size_t size, size_t count, void *context)
     return len;
 }
 
+static size_t body_len(const struct call *call)
+{
+    return !call->body ? 0 : call->body_len ? call->body_len
+                                            : strlen(call->body);
+}
+
 static void add_body(CURL *curl, const struct call *call, struct rest *rest)
 {
     if (!call->body)
         return;
-    *rest = (struct rest){call->body, call->body_len ? call->body_len : strlen(call->body)};
+    *rest = (struct rest){call->body, body_len(call)};
     curl_easy_setopt(curl, CURLOPT_POST, 1L);
     if (call->chunked) {
         curl_easy_setopt(curl, CURLOPT_READFUNCTION, give);
@@ -138,6 +146,14 @@ static void add_body(CURL *curl, const struct call *call, struct rest *rest)
     }
     curl_easy_setopt(curl, CURLOPT_POSTFIELDSIZE, (long)rest->len);
     curl_easy_setopt(curl, CURLOPT_POSTFIELDS, rest->at);
+}
+
+/* The head of the request, as it goes out. */
+static int note_head(CURL *curl, curl_infotype kind, char *data, size_t size, void *text)
+{
+    (void)curl;
+    must(kind != CURLINFO_HEADER_OUT || text_append(text, data, size), "memory");
+    return 0;
 }
 
 static struct curl_slist *list_headers(const struct call *call)
@@ -149,10 +165,26 @@ static struct curl_slist *list_headers(const struct call *call)
     return call->chunked ? curl_slist_append(list, "Transfer-Encoding: chunked") : list;
 }
 
+static void record(struct text *sent, const struct call *call, const struct answer *answer)
+{
+    auto_text struct text received = {0};
+
+    must(text_append(sent, call->body, body_len(call))
+             && text_append(&received, answer->head.data, answer->head.len)
+             && text_append(&received, answer->body.data, answer->body.len),
+         "memory");
+    record_exchange(sent, &received);
+}
+
 static void perform(CURL *curl, const struct call *call, struct answer *out)
 {
     struct rest rest;
+    auto_text struct text sent = {0};
     struct curl_slist *headers = list_headers(call);
+
+    curl_easy_setopt(curl, CURLOPT_VERBOSE, 1L);
+    curl_easy_setopt(curl, CURLOPT_DEBUGFUNCTION, note_head);
+    curl_easy_setopt(curl, CURLOPT_DEBUGDATA, &sent);
 
     curl_easy_setopt(curl, CURLOPT_PATH_AS_IS, 1L);
     curl_easy_setopt(curl, CURLOPT_HTTPHEADER, headers);
@@ -170,6 +202,7 @@ static void perform(CURL *curl, const struct call *call, struct answer *out)
     if (code != CURLE_OK)
         fail_msg("%s: %s", call->path, curl_easy_strerror(code));
     curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &out->status);
+    record(&sent, call, out);
 }
 
 void test_call(struct test *test, const struct call *call, struct answer *out)
@@ -294,21 +327,39 @@ void assert_blames(const struct answer *answer, const char *where)
     fail_msg("%s is not blamed: %s", where, text_str(&answer->body));
 }
 
+static int raw_connect(const void *address, size_t len)
+{
+    const struct sockaddr *generic = address;
+    int fd = socket(generic->sa_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+    must(fd >= 0 && connect(fd, generic, (socklen_t)len) == 0, "connect");
+    record_begin(fd);
+    return fd;
+}
+
 int raw_open(struct test *test)
 {
     struct sockaddr_in address = {.sin_family = AF_INET};
-    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
     address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     address.sin_port = htons((uint16_t)strtoul(strrchr(test->url, ':') + 1, NULL, 10));
-    must(fd >= 0 && connect(fd, (struct sockaddr *)&address, sizeof address) == 0, "connect");
-    return fd;
+    return raw_connect(&address, sizeof address);
+}
+
+int raw_open_unix(const char *path)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+
+    must(strlen(path) < sizeof address.sun_path, path);
+    memcpy(address.sun_path, path, strlen(path) + 1);
+    return raw_connect(&address, sizeof address);
 }
 
 void raw_send(int fd, const void *data, size_t len)
 {
     const char *at = data;
 
+    record_sent(fd, data, len);
     while (len > 0) {
         ssize_t sent = send(fd, at, len, MSG_NOSIGNAL);
         if (sent < 0)
@@ -323,13 +374,22 @@ void raw_sends(int fd, const char *text)
     raw_send(fd, text, strlen(text));
 }
 
+void raw_take(int fd, void *buffer, size_t len)
+{
+    must(recv(fd, buffer, len, MSG_WAITALL) == (ssize_t)len, "an answer");
+    record_received(fd, buffer, len);
+}
+
 void raw_drain(int fd, struct text *out)
 {
     char buffer[4096];
     ssize_t got;
 
-    while ((got = recv(fd, buffer, sizeof buffer, 0)) > 0)
+    while ((got = recv(fd, buffer, sizeof buffer, 0)) > 0) {
         must(text_append(out, buffer, (size_t)got), "memory");
+        record_received(fd, buffer, (size_t)got);
+    }
+    record_end(fd);
 }
 
 void raw_exchange(struct test *test, const char *request, struct text *out)

@@ -1,5 +1,6 @@
 /* A real server on a port of its own, in this process, and clients of it: libcurl, and bare sockets
- * for what curl would not send. What cannot be set up ends the program. */
+ * for what curl would not send. What cannot be set up ends the program. Every exchange is recorded
+ * (tests/record.h), to be checked against openapi.yaml. */
 #pragma once
 
 #include <jansson.h>
@@ -84,8 +85,12 @@ void assert_blames(const struct answer *answer, const char *where);
 
 /* A connection: sends these bytes as they are. */
 int raw_open(struct test *test);
+int raw_open_unix(const char *path);
 void raw_send(int fd, const void *data, size_t len);
 void raw_sends(int fd, const char *text);
+
+/* Waits for just so many bytes of the answer. */
+void raw_take(int fd, void *buffer, size_t len);
 
 /* Appends what comes until the other side closes. */
 void raw_drain(int fd, struct text *out);

@@ -9,18 +9,14 @@ import json
 import re
 import subprocess
 import sys
-import tempfile
-import urllib.error
-import urllib.request
-from pathlib import Path
 
-import jsonschema
-import yaml
+from document import ROOT, Document
+from judge import Judge
+from program import Client, Program
 
-ROOT = Path(__file__).resolve().parents[2]
-METHODS = ("get", "post", "put", "patch", "delete")
-
-api = yaml.safe_load((ROOT / "openapi.yaml").read_text())
+document = Document()
+api = document.api
+resolve = document.resolve
 failures = []
 passed = 0
 
@@ -37,39 +33,23 @@ def same(what, code, document):
           f"only in the code: {sorted(code - document)}; only in the document: {sorted(document - code)}")
 
 
-def resolve(node):
-    while isinstance(node, dict) and "$ref" in node:
-        target = api
-        for step in node["$ref"].removeprefix("#/").split("/"):
-            target = target[step.replace("~1", "/").replace("~0", "~")]
-        node = target
-    return node
-
-
-def operations():
-    for path, item in api["paths"].items():
-        for method in METHODS:
-            if method in item:
-                yield method, path, item[method], item.get("parameters", [])
-
-
 def check_routes():
     rows = re.findall(r'\{(GET|POST|PUT|PATCH|DELETE),\s+"([^"]+)",\s+[\w]+,\s+[\w]+,\s+"(\w+)",'
                       r'\s+SCOPE_(\w+),\s+\w+,\s+"([^"]*)"', (ROOT / "api/routes.c").read_text())
     check("routes.c can be read", len(rows) >= 11, f"{len(rows)} rows")
-    code, document = set(), set()
+    code, written = set(), set()
     for method, path, operation, scope, query in rows:
         code |= {(method.lower(), path, operation), (operation, "scope", scope.lower())}
         code |= {(operation, "query", name) for name in query.split()}
-    for method, path, operation, shared in operations():
+    for method, path, operation, shared in document.operations():
         name = operation["operationId"]
         needed = {scope for way in operation.get("security", api["security"])
                   for scopes in way.values() for scope in scopes}
-        document |= {(method, path, name), (name, "scope", ",".join(needed) or "none")}
+        written |= {(method, path, name), (name, "scope", ",".join(needed) or "none")}
         for parameter in map(resolve, shared + operation.get("parameters", [])):
             if parameter["in"] == "query":
-                document |= {(name, "query", parameter["name"])}
-    same("routes and query parameters", code, document)
+                written |= {(name, "query", parameter["name"])}
+    same("routes and query parameters", code, written)
 
 
 def check_codes():
@@ -108,9 +88,7 @@ def check_fields():
 
 
 def check_example(what, schema, value):
-    validator = jsonschema.Draft202012Validator({**schema, "components": api["components"]})
-    errors = [f"{list(error.path)} {error.message}" for error in validator.iter_errors(value)]
-    check(what, not errors, "; ".join(errors)[:600])
+    check(what, not (faults := document.faults(schema, value)), "; ".join(faults)[:600])
 
 
 def examples(content):
@@ -132,7 +110,7 @@ def check_contents(what, contents):
 
 
 def check_examples():
-    for method, path, operation, _ in operations():
+    for method, path, operation, _ in document.operations():
         what = f"{method} {path}"
         check_contents(f"{what} request", resolve(operation.get("requestBody", {})).get("content", {}))
         for status, answer in operation["responses"].items():
@@ -159,62 +137,35 @@ def check_settings(program):
     check("--help fits 80 columns", max(map(len, shown.splitlines())) <= 80, shown)
 
 
-class Program:
-    """The program on a store of its own, with one memory file to capture."""
-
-    def __init__(self, program, home):
-        self.memory = Path(home) / "memory.bin"
-        self.memory.write_bytes(bytes(4096))
-        self.process = subprocess.Popen(
-            [program, "--store", f"{home}/store", "--memory-root", home, "--listen", "127.0.0.1:0"],
-            stderr=subprocess.PIPE, text=True)
-        log = iter(self.process.stderr.readline, "")
-        self.url = next(line for line in log if "listening" in line).split("address=")[1].strip()
-
-    def call(self, method, path, body=None):
-        request = urllib.request.Request(self.url + path, method=method,
-                                         data=None if body is None else json.dumps(body).encode(),
-                                         headers={"Content-Type": "application/json"} if body else {})
-        try:
-            answer = urllib.request.urlopen(request)
-        except urllib.error.HTTPError as error:
-            answer = error
-        with answer:
-            return answer.status, answer.headers.get_content_type(), json.loads(answer.read())
-
-
 def check_answers(program):
     """What the program answers fits the document, and between the answers every member is seen."""
-    creation = {"id": "a", "memory_file_path": "", "openvmm_version": "0.0.0", "vp_count": 2,
-                "architecture": "x86_64", "labels": {"vm": "a"}, "vmm_args": [],
-                "state_base64": "CgA="}
+    creation = {"id": "a", "openvmm_version": "0.0.0", "vp_count": 2, "architecture": "x86_64",
+                "labels": {"vm": "a"}, "vmm_args": [], "state_base64": "CgA="}
     calls = [
-        ("post", "/snapshots", "", creation),
-        ("post", "/snapshots", "", creation | {"id": ".", "colour": 1}),
-        ("get", "/snapshots", "?include=live", None),
-        ("get", "/snapshots/{id}", "?include=live", None),
-        ("put", "/snapshots/{id}", "", creation),
-        ("get", "/snapshots/{id}/manifest", "", None),
-        ("post", "/snapshots/{id}/validate", "", {"vp_count": 3, "state_units": ["rtc"]}),
-        ("post", "/snapshots/{id}/validate", "?strict=1", {"architecture": "aarch64"}),
-        ("get", "/snapshots/{id}/state/units", "", None),
-        ("get", "/snapshots/{id}/state", "?colour=1", None),
-        ("get", "/healthz", "", None),
+        ("POST", "/snapshots", creation),
+        ("POST", "/snapshots", creation | {"id": ".", "colour": 1}),
+        ("GET", "/snapshots?include=live", None),
+        ("GET", "/snapshots/a?include=live", None),
+        ("PUT", "/snapshots/a", creation),
+        ("GET", "/snapshots/a/manifest", None),
+        ("POST", "/snapshots/a/validate", {"vp_count": 3, "state_units": ["rtc"]}),
+        ("POST", "/snapshots/a/validate?strict=1", {"architecture": "aarch64"}),
+        ("GET", "/snapshots/a/state/units", None),
+        ("GET", "/snapshots/a/state?colour=1", None),
+        ("GET", "/healthz", None),
+        ("GET", "/readyz", None),
     ]
-    seen = {}
-    with tempfile.TemporaryDirectory() as home:
-        running = Program(program, home)
-        creation["memory_file_path"] = calls[1][3]["memory_file_path"] = str(running.memory)
-        for method, path, query, body in calls:
-            status, kind, answer = running.call(method.upper(), path.replace("{id}", "a") + query, body)
-            documented = resolve(api["paths"][path][method]["responses"].get(str(status), {}))
-            schema = documented.get("content", {}).get(kind, {}).get("schema")
-            check(f"{method} {path} {status} {kind} is documented", schema)
-            check_example(f"{method} {path} {status}", schema or {}, answer)
-            seen.setdefault(json.dumps(schema), set()).update(answer)
-        running.process.terminate()
-        check("the program ends well", running.process.wait() == 0)
-        running.process.stderr.close()
+    judge, seen = Judge(document), {}
+    with Program(program) as running, Client(running.url) as client:
+        for method, target, body in calls:
+            if body and "openvmm_version" in body:
+                body = body | {"memory_file_path": str(running.memory)}
+            exchange = client.call(method, target, [("Content-Type", "application/json")] if body else [],
+                                   json.dumps(body).encode() if body else None)
+            check(exchange, not (complaints := judge.complaints(exchange)), "; ".join(complaints))
+            schema = judge.schema(exchange)
+            seen.setdefault(json.dumps(schema), set()).update(json.loads(exchange.body))
+    check("the program ends well", running.ended_well)
     for schema, members in seen.items():
         properties = set(resolve(json.loads(schema)).get("properties", {}))
         if properties:

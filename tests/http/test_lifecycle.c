@@ -9,16 +9,6 @@
 
 #include "tests/program.h"
 
-static int connect_unix(const char *path)
-{
-    struct sockaddr_un address = {.sun_family = AF_UNIX};
-    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-
-    memcpy(address.sun_path, path, strlen(path) + 1);
-    must(connect(fd, (struct sockaddr *)&address, sizeof address) == 0, path);
-    return fd;
-}
-
 static void it_listens_on_several_addresses_at_once(void **state)
 {
     struct test *test = *state;
@@ -38,7 +28,7 @@ static void it_listens_on_several_addresses_at_once(void **state)
     test->url[strcspn(test->url, "\n")] = '\0';
     test_get(test, "/readyz", &second);
     assert_int_equal(second.status, 200);
-    auto_fd int fd = connect_unix(path.text);
+    auto_fd int fd = raw_open_unix(path.text);
     raw_sends(fd, "GET /readyz HTTP/1.0\r\n\r\n");
     raw_drain(fd, &third);
     assert_non_null(strstr(third.data, " 200 "));
@@ -181,7 +171,7 @@ static int begin_create(struct test *test)
 
     raw_sends(fd, "POST /snapshots HTTP/1.1\r\nHost: localhost\r\n");
     raw_sends(fd, JSON_BODY "\r\nContent-Length: 2\r\nExpect: 100-continue\r\n\r\n");
-    must(recv(fd, answer, sizeof answer, MSG_WAITALL) == sizeof answer, "100 Continue");
+    raw_take(fd, answer, sizeof answer); /* 100 Continue */
     return fd;
 }
 

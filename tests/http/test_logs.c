@@ -191,7 +191,7 @@ static void a_client_that_leaves_is_told_of(void **state)
     int fd = raw_open(test);
     raw_sends(fd, "POST /snapshots HTTP/1.1\r\nHost: localhost\r\n" JSON_BODY "\r\n"
                   "Content-Length: 10\r\nExpect: 100-continue\r\n\r\n");
-    must(recv(fd, answer, sizeof answer, MSG_WAITALL) == sizeof answer, "100 Continue");
+    raw_take(fd, answer, sizeof answer); /* 100 Continue */
     raw_sends(fd, "{");
     close(fd);
     auto_json json_t *line = read_request(&program);

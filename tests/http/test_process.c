@@ -5,7 +5,6 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include "tests/program.h"
@@ -25,7 +24,7 @@ static int send_most_of_a_create(struct test *test, const struct path *memory)
                  body.len);
     raw_sends(fd, request.data);
     char answer[25];
-    must(recv(fd, answer, sizeof answer, MSG_WAITALL) == sizeof answer, "100 Continue");
+    raw_take(fd, answer, sizeof answer); /* 100 Continue */
     raw_send(fd, body.data, body.len - 1);
     return fd;
 }
@@ -95,15 +94,12 @@ static void it_listens_on_a_unix_socket_and_takes_over_a_stale_one(void **state)
 {
     struct test *test = *state;
     struct path path = path_of("%s/socket", test->fixture.home.text);
-    struct sockaddr_un address = {.sun_family = AF_UNIX};
 
-    memcpy(address.sun_path, path.text, strlen(path.text) + 1);
     for (int i = 0; i < 2; i++) {
         struct program program = {0};
         auto_text struct text answer = {0};
         SERVE(test, &program, path_of("unix:%s", path.text).text);
-        auto_fd int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-        assert_int_equal(connect(fd, (struct sockaddr *)&address, sizeof address), 0);
+        auto_fd int fd = raw_open_unix(path.text);
         raw_sends(fd, "GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
         raw_drain(fd, &answer);
         assert_memory_equal(answer.data, "HTTP/1.1 200 ", 13);

@@ -34,4 +34,5 @@ mapfile -t files < <(except '^base/digest\.c$')
 forbid '#include <openssl' 'libcrypto is for base/digest.c' "${files[@]}"
 mapfile -t files < <(except '^service/stage\.c$')
 forbid '\brename(at2?)?\(' 'renames are for service/stage.c' "${files[@]}"
+forbid '\bconnect\(|\bcurl_easy_' 'tests/test.h: every exchange is recorded' tests/http/*.c
 exit $status

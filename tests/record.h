@@ -1,0 +1,16 @@
+/* What clients and the service said to each other, written down for the judge of the contract
+ * (tests/contract/recorded.py): a line of JSON each, in a file of this program's name in the
+ * directory that $EXCHANGES names. Nothing is, where it names none. Safe from any thread. */
+#pragma once
+
+#include "base/text.h"
+
+/* A request and its answer: heads and bodies, the bodies without transfer coding. */
+void record_exchange(const struct text *sent, const struct text *received);
+
+/* What goes over a connection of which the test itself writes and reads the bytes. It is written
+ * down when it ends; one that does not is, when its descriptor is used anew, or the test ends. */
+void record_begin(int fd);
+void record_sent(int fd, const void *data, size_t len);
+void record_received(int fd, const void *data, size_t len);
+void record_end(int fd);
