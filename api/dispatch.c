@@ -235,15 +235,11 @@ static bool find_route(struct request *request, struct error *err)
                         base ? target_strip(path, base) : path, &request->match, err);
 }
 
-static bool route(struct request *request, struct response *response, struct error *err)
+static bool route(struct request *request, struct error *err)
 {
     struct error unrouted = {0};
-
-    if (!gate_check_framing(request, err)) {
-        response->close = true;
-        return false;
-    }
     bool is_target = target_split(request->target, &request->parts, &unrouted);
+
     note_client(request);
     bool found = is_target && find_route(request, &unrouted);
     if (found && request->match.param_count > 0)
@@ -261,11 +257,12 @@ bool dispatch_begin(struct request *request, struct response *response)
 
     identify(request);
     note_trace(request);
-    if (cors_answer_preflight(request, response)) {
+    bool is_framed = gate_check_framing(request, &err);
+    if (is_framed && cors_answer_preflight(request, response)) {
         finish(request, response);
         return false;
     }
-    bool routed = route(request, response, &err);
+    bool routed = is_framed && route(request, &err);
     if (routed && !request->match.route) { /* OPTIONS */
         response->status = 204;
         allow(request, response);
@@ -273,9 +270,8 @@ bool dispatch_begin(struct request *request, struct response *response)
         request->lane = request->match.route->lane;
         return true;
     } else {
-        bool close = response->close;
         fail(request, &err, response);
-        response->close = close;
+        response->close = !is_framed;
         if (err.code == ERR_METHOD_NOT_ALLOWED)
             allow(request, response);
     }

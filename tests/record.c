@@ -20,6 +20,7 @@
 static struct {
     pthread_mutex_t lock;
     bool writes_at_exit;
+    const char *base_path;
     struct connection {
         struct text sent, received;
     } connections[CONNECTIONS_MAX]; /* by descriptor */
@@ -49,8 +50,9 @@ static void write_line(const char *kind, const struct text *sent, const struct t
 {
     struct path path = path_of("%s/%s.jsonl", directory(), program_invocation_short_name);
     struct error err = {0};
-    json_t *line = json_pack("{s:s, s:o, s:I, s:o, s:I}", "kind", kind, "sent", bytes(sent),
-                             "sent_bytes", (json_int_t)sent->len, "received", bytes(received),
+    json_t *line = json_pack("{s:s, s:s?, s:o, s:I, s:o, s:I}", "kind", kind, "base_path",
+                             recorder.base_path, "sent", bytes(sent), "sent_bytes",
+                             (json_int_t)sent->len, "received", bytes(received),
                              "received_bytes", (json_int_t)received->len);
     auto_free char *dump = line ? json_dumps(line, JSON_COMPACT) : NULL;
     auto_text struct text text = {0};
@@ -59,6 +61,13 @@ static void write_line(const char *kind, const struct text *sent, const struct t
     must(dump && text_appendf(&text, "%s\n", dump), "memory");
     must(fd >= 0 && file_write_all(fd, text.data, text.len, path.text, &err), path.text);
     json_decref(line);
+}
+
+void record_base_path(const char *path)
+{
+    pthread_mutex_lock(&recorder.lock);
+    recorder.base_path = path;
+    pthread_mutex_unlock(&recorder.lock);
 }
 
 void record_exchange(const struct text *sent, const struct text *received)

@@ -8,6 +8,9 @@
 /* A request and its answer: heads and bodies, the bodies without transfer coding. */
 void record_exchange(const struct text *sent, const struct text *received);
 
+/* What the service has in front of its paths; NULL for nothing. The text must stay. */
+void record_base_path(const char *path);
+
 /* What goes over a connection of which the test itself writes and reads the bytes. It is written
  * down when it ends; one that does not is, when its descriptor is used anew, or the test ends. */
 void record_begin(int fd);

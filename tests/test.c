@@ -23,6 +23,7 @@ static void start(struct test *test)
     snprintf(test->url, sizeof test->url, "%s", listeners.items[0].address);
     test->server = server_start(test->fixture.service, &test->settings, &listeners, &err);
     must(test->server, err.message);
+    record_base_path(test->settings.http.base_path);
 }
 
 int test_setup(void **state)

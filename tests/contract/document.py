@@ -141,15 +141,15 @@ class Document:
         item, _ = self.find(target)
         return item.get("get" if method == "HEAD" else method.lower()) if item else None
 
-    def answers(self, method, target):
-        """What a request may be answered: responses by status."""
+    def responses(self, method, target):
+        """What a request may be answered, by status."""
         operation = self.operation(method, target)
         if operation and method != method.lower():
             return operation["responses"]
-        return self.api["x-options" if method == "OPTIONS" else "x-unrouted"]["responses"]
+        return self.other_responses("options" if method == "OPTIONS" else "unrouted")
 
-    def library_answers(self):
-        return self.api["x-library"]["responses"]
+    def other_responses(self, kind):
+        return self.api["x-" + kind]["responses"]
 
 
 def media_type(value):

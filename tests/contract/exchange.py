@@ -24,10 +24,19 @@ class Exchange:
     def request_header(self, name):
         return next((value for key, value in self.request_headers if key.lower() == name.lower()), None)
 
+    def strip(self, base_path):
+        """Takes from the target what the service has in front of its paths; it need not be there."""
+        if self.target.startswith(base_path + "/"):
+            self.target = self.target[len(base_path):]
+
     def is_of_library(self):
         """Not all versions of it send a Content-Type."""
         return (self.header("X-Request-Id") is None and self.header("Connection") == "close"
                 and self.header("Content-Type") in (None, "text/html"))
+
+    def is_preflight(self):
+        return (self.method == "OPTIONS" and self.request_header("Access-Control-Request-Method")
+                and self.header("Access-Control-Allow-Origin"))
 
     def __str__(self):
         return f"{self.method} {self.target:.200} → {self.status or 'nothing'}"

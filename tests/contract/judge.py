@@ -18,10 +18,12 @@ class Judge:
     def find_answer(self, exchange):
         """Its media type, and its response in the document; None if there is none."""
         kind = media_type(exchange.header("Content-Type") or "")
-        answers = self.document.answers(exchange.method, exchange.target)
+        responses = self.document.responses(exchange.method, exchange.target)
         if exchange.is_of_library():
-            kind, answers = "text/html", self.document.library_answers()
-        return kind, self.document.resolve(answers.get(str(exchange.status)))
+            kind, responses = "text/html", self.document.other_responses("library")
+        elif exchange.is_preflight():
+            responses = self.document.other_responses("preflight")
+        return kind, self.document.resolve(responses.get(str(exchange.status)))
 
     def schema(self, exchange):
         """Of the body of an answer that is in the document."""
@@ -41,19 +43,22 @@ class Judge:
         return found
 
     def check_headers(self, exchange, answer):
-        named = {name.lower(): (name, self.document.resolve(one))
-                 for name, one in answer.get("headers", {}).items()}
-        sent = [name.lower() for name, _ in exchange.headers]
-        found = [f"{name} stands twice" for name in set(sent) if sent.count(name) > 1]
-        found += [f"the header {name} is not in the document" for name in sent
-                  if name not in named and name not in OF_THE_PROTOCOL]
+        headers = {**self.document.api["x-every-answer"]["headers"], **answer.get("headers", {})}
+        named = {name.lower(): (name, self.document.resolve(one)) for name, one in headers.items()}
+        sent = {}
+        for name, value in exchange.headers:
+            sent.setdefault(name.lower(), []).append(value)
+        found = [f"{name} stands twice" for name, values in sent.items()
+                 if name in OF_THE_PROTOCOL and len(values) > 1]
         found += [f"the header {name} is missing" for key, (name, one) in named.items()
                   if one.get("required") and key not in sent]
-        for key, value in exchange.headers:
-            if key.lower() in named:
-                schema = named[key.lower()][1]["schema"]
-                found += [f"header {key}: {fault}"
-                          for fault in self.document.text_faults(schema, value)]
+        for name in sent.keys() - OF_THE_PROTOCOL:
+            if name not in named:
+                found.append(f"the header {name} is not in the document")
+            else:
+                schema = named[name][1]["schema"]
+                found += [f"header {named[name][0]}: {fault}"
+                          for fault in self.document.text_faults(schema, ", ".join(sent[name]))]
         return found
 
     def check_body(self, exchange, answer, kind):

@@ -23,6 +23,8 @@ def read_line(line):
         found = [read_exchange(sent, received, was_cut)]
     else:
         found = read_connection(sent, received)
+    for exchange in found:
+        exchange.strip(line["base_path"] or "")
     if len(sent) < line["sent_bytes"]:
         found[-1].request_is_whole = False
     return found

@@ -2,8 +2,6 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include "base/digest.h"
@@ -283,19 +281,9 @@ static void sighup_reads_the_tokens_again(void **state)
     assert_int_equal(program_finish(&program), 0);
 }
 
-static int connect_unix(const char *path)
-{
-    struct sockaddr_un address = {.sun_family = AF_UNIX};
-    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-
-    memcpy(address.sun_path, path, strlen(path) + 1);
-    must(connect(fd, (struct sockaddr *)&address, sizeof address) == 0, path);
-    return fd;
-}
-
 static void assert_local(const char *path, const char *head, const char *status)
 {
-    auto_fd int fd = connect_unix(path);
+    auto_fd int fd = raw_open_unix(path);
     auto_text struct text answer = {0};
 
     raw_sends(fd, head);
@@ -453,6 +441,20 @@ static void a_browser_may_ask_beforehand_without_a_token(void **state)
     }
 }
 
+static void a_browsers_question_must_be_one_request_to_everybody(void **state)
+{
+    auto_text struct text answer = {0};
+
+    raw_exchange(*state,
+                 "OPTIONS /snapshots HTTP/1.1\r\nHost: localhost\r\nOrigin: " ORIGIN
+                 "\r\nAccess-Control-Request-Method: PUT\r\n"
+                 "Content-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"
+                 "GET /snapshots HTTP/1.1\r\nHost: localhost\r\n\r\n",
+                 &answer);
+    assert_memory_equal(text_str(&answer), "HTTP/1.1 400 ", 13);
+    assert_null(strstr(answer.data + 1, "HTTP/1.1"));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -469,6 +471,7 @@ int main(void)
         WITH_ORIGIN(a_page_of_a_known_origin_may_read_every_answer),
         WITH_ORIGIN(other_origins_are_not_let_in),
         WITH_ORIGIN(a_browser_may_ask_beforehand_without_a_token),
+        WITH_ORIGIN(a_browsers_question_must_be_one_request_to_everybody),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
