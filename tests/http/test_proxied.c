@@ -4,8 +4,6 @@
 
 #include "tests/test.h"
 
-static const struct http_settings untrusting = {.base_path = NULL};
-
 /* A server that trusts whoever connects, and has two snapshots, so that a list has two pages. */
 static void serve(struct test *test, const char *base_path)
 {
@@ -13,8 +11,9 @@ static void serve(struct test *test, const char *base_path)
     struct path memory = test_memory(test, "m", 4096, 7);
     struct error err;
 
-    test->settings.http = (struct http_settings){
-        .hosts = names, .host_count = 1, .base_path = base_path};
+    test->settings.http.hosts = names;
+    test->settings.http.host_count = 1;
+    test->settings.http.base_path = base_path;
     assert_succeeds(trust_add(&test->settings.http.trust, "127.0.0.0/8", &err));
     test_restart(test);
     test_create(test, "a", &memory, 2);
@@ -56,7 +55,7 @@ static void what_nobody_trusted_says_changes_nothing(void **state)
     struct test *test = *state;
 
     serve(test, NULL);
-    test->settings.http = untrusting;
+    test->settings.http.trust = (struct trust){0};
     test_restart(test);
     check_link(test, "X-Forwarded-Host: vms.example", "Host: localhost",
                "<http://localhost" PAGE_PATH);

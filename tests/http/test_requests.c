@@ -256,7 +256,8 @@ static void a_name_that_was_given_to_it_is_its_own(void **state)
     auto_answer struct answer good = {0};
     auto_answer struct answer bad = {0};
 
-    test->settings.http = (struct http_settings){.hosts = names, .host_count = 1};
+    test->settings.http.hosts = names;
+    test->settings.http.host_count = 1;
     test_restart(test);
     test_call(test, &(struct call){.path = "/healthz", .headers = {"Host: VMS.example:80"}}, &good);
     assert_int_equal(good.status, 200);
