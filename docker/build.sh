@@ -29,13 +29,13 @@ have_base() {
 # build ARGUMENT...: one stage of the Dockerfile.
 build() {
     local how=()
-    [ "$engine" = docker ] \
+    [ "${engine_command[0]}" = docker ] \
         || how=(--isolation chroot --network host --pull-never --format docker --layers)
     engine build "${how[@]}" -f docker/Dockerfile "$@" .
 }
 
 mkdir -p "$engine_home"
-have_base || timeout 60 "$engine" pull -q "$base" >"$engine_home/pull.log" 2>&1 || make_base
+have_base || timeout 60 "${engine_command[@]}" pull -q "$base" >"$engine_home/pull.log" 2>&1 || make_base
 case ${1:-image} in
 image)
     build --target test -t "$image-test"

@@ -5,9 +5,9 @@ export image=localhost/vmsnapd:dev base=docker.io/library/debian:trixie-slim
 export engine_home=$PWD/build/image
 
 if docker version >/dev/null 2>&1; then
-    readonly engine=docker
+    engine_command=(docker)
 else
-    readonly engine=podman
+    engine_command=(podman --log-level fatal --runtime runc --cgroup-manager cgroupfs)
     mkdir -p "$engine_home"
     printf '[storage]\ndriver = "overlay"\nrunroot = "%s/run"\ngraphroot = "%s/storage"\n' \
         "$engine_home" "$engine_home" >"$engine_home/storage.conf"
@@ -15,9 +15,10 @@ else
 fi
 
 engine() {
-    if [ "$engine" = docker ]; then
-        docker "$@"
-    else
-        podman --log-level fatal --runtime runc --cgroup-manager cgroupfs "$@"
-    fi
+    "${engine_command[@]}" "$@"
 }
+
+# How the image is started, apart from whom it runs as, its network and its files. Some kernels refuse the
+# limits that engines have by default.
+export start_options=(--read-only --cap-drop ALL --security-opt no-new-privileges
+    --ulimit nofile=1024:1024 --ulimit nproc=1024:1024)
