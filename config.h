@@ -31,6 +31,11 @@ struct config {
     bool no_auth;
     uint64_t event_threads;
     uint64_t max_connections;
+    uint64_t max_connections_per_address;
+    uint64_t max_requests_per_second;
+    uint64_t max_queued;
+    uint64_t head_timeout_s;
+    uint64_t body_timeout_s;
     uint64_t idle_timeout_s;
     uint64_t min_body_rate;
     uint64_t drain_s;

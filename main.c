@@ -41,6 +41,7 @@ static struct service *open_service(const struct config *config, struct error *e
         .capture = config->capture,
         .lock_wait_s = (unsigned)config->lock_wait_s,
         .state_max_bytes = config->max_state_bytes,
+        .queue_max = config->max_queued,
     };
 
     return service_open(&settings, err);
@@ -93,6 +94,10 @@ static struct server *start_server(const struct config *config, struct service *
                  },
         .event_threads = (unsigned)config->event_threads,
         .connections_max = (unsigned)config->max_connections,
+        .address_connections_max = (unsigned)config->max_connections_per_address,
+        .client_rate_max = config->max_requests_per_second,
+        .head_timeout_s = (unsigned)config->head_timeout_s,
+        .body_timeout_s = (unsigned)config->body_timeout_s,
         .idle_timeout_s = (unsigned)config->idle_timeout_s,
         .body_rate_min = config->min_body_rate,
     };

@@ -4,7 +4,7 @@
 #include <poll.h>
 #include <sys/eventfd.h>
 
-/* How long to leave connections waiting where there is no room, or no descriptor. */
+/* How long to leave connections waiting where there is no descriptor for them. */
 #define PAUSE_MS 50
 
 /* False where it is better to pause. */
@@ -25,8 +25,7 @@ static bool accept_one(const struct acceptor *acceptor, int listening)
 static bool accept_some(const struct acceptor *acceptor, const struct pollfd *polled)
 {
     for (size_t i = 0; i < acceptor->listeners.count; i++)
-        if (polled[i].revents
-            && (!acceptor->has_room(acceptor->context) || !accept_one(acceptor, polled[i].fd)))
+        if (polled[i].revents && !accept_one(acceptor, polled[i].fd))
             return false;
     return true;
 }
@@ -37,8 +36,7 @@ static void accept_rest(const struct acceptor *acceptor)
     for (size_t i = 0; i < acceptor->listeners.count; i++) {
         struct pollfd polled = {.fd = acceptor->listeners.items[i].fd, .events = POLLIN};
         for (int n = 0; n < LISTEN_BACKLOG && !acceptor->listeners.items[i].is_passed; n++)
-            if (poll(&polled, 1, 0) != 1 || !acceptor->has_room(acceptor->context)
-                || !accept_one(acceptor, polled.fd))
+            if (poll(&polled, 1, 0) != 1 || !accept_one(acceptor, polled.fd))
                 break;
     }
 }

@@ -11,12 +11,9 @@
 #include "api/listen.h"
 
 struct acceptor {
-    /* Asked before a connection is accepted; while it says no, connections wait in the kernel. */
-    bool (*has_room)(void *context);
-
-    /* Takes over a connection: a descriptor that does not block. */
+    /* Takes over a connection: a descriptor that does not block. Called by the thread. */
     void (*take)(void *context, int fd, const struct sockaddr *from, socklen_t from_len);
-    void *context; /* of both, which are called by the thread */
+    void *context;
 
     pthread_t thread;
     struct listeners listeners;
@@ -27,5 +24,5 @@ struct acceptor {
 bool acceptor_start(struct acceptor *acceptor, struct listeners *listeners, struct error *err);
 
 /* Takes who has connected already, but not from passed sockets. Afterwards nobody can connect, and
- * neither function is called. */
+ * the function is not called. */
 void acceptor_stop(struct acceptor *acceptor);

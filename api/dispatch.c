@@ -182,18 +182,36 @@ static bool prepare_body(struct request *request, struct error *err)
     return check_body_length(request, err);
 }
 
+/* By who it is, or else where it comes from. Whoever is on a unix socket may be anyone's proxy. */
+static bool check_rate(const struct request *request, struct error *err)
+{
+    const char *name = request->identity.name;
+    const char *address = request->client.address;
+    bool is_anyone = !*name && strcmp(address, PEER_UNIX) == 0;
+
+    if (is_anyone || limits_take(request->settings->limits, *name ? name : address))
+        return true;
+    return error_set(err, ERR_TOO_MANY_REQUESTS,
+                     "more requests a second than one client may send; try again in a moment");
+}
+
 /* Strangers are told nothing, not even what there is. */
 static bool admit(struct request *request, struct error *err)
 {
     struct auth *auth = request->settings->auth;
     const struct route *route = request->match.route;
+    struct error stranger;
     bool is_known = auth_identify(auth, request->peer, request->headers[HEADER_AUTHORIZATION],
-                                  &request->identity, err);
+                                  &request->identity, &stranger);
 
     if (route && route->scope == SCOPE_NONE)
         return auth_is_on(auth) || gate_check_host(request, err);
-    if (!is_known)
+    if (!check_rate(request, err))
         return false;
+    if (!is_known) {
+        *err = stranger;
+        return false;
+    }
     if (!auth_is_on(auth))
         return gate_check_host(request, err);
     if (!route || auth_allows(&request->identity, route->scope))
@@ -235,9 +253,19 @@ static bool find_route(struct request *request, struct error *err)
                         base ? target_strip(path, base) : path, &request->match, err);
 }
 
+/* Whoever is refused for these reasons is not heard any longer. */
+static bool check_connection(const struct request *request, struct error *err)
+{
+    if (request->refusal == ERR_NONE)
+        return gate_check_framing(request, err);
+    return error_set(err, request->refusal, "there are too many connections%s",
+                     request->refusal == ERR_OVERLOADED ? "" : " from one client");
+}
+
 static bool route(struct request *request, struct error *err)
 {
     struct error unrouted = {0};
+
     bool is_target = target_split(request->target, &request->parts, &unrouted);
 
     note_client(request);
@@ -257,12 +285,12 @@ bool dispatch_begin(struct request *request, struct response *response)
 
     identify(request);
     note_trace(request);
-    bool is_framed = gate_check_framing(request, &err);
-    if (is_framed && cors_answer_preflight(request, response)) {
+    bool is_heard = check_connection(request, &err);
+    if (is_heard && cors_answer_preflight(request, response)) {
         finish(request, response);
         return false;
     }
-    bool routed = is_framed && route(request, &err);
+    bool routed = is_heard && route(request, &err);
     if (routed && !request->match.route) { /* OPTIONS */
         response->status = 204;
         allow(request, response);
@@ -271,7 +299,7 @@ bool dispatch_begin(struct request *request, struct response *response)
         return true;
     } else {
         fail(request, &err, response);
-        response->close = !is_framed;
+        response->close = !is_heard;
         if (err.code == ERR_METHOD_NOT_ALLOWED)
             allow(request, response);
     }

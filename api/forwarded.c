@@ -35,7 +35,7 @@ static bool is_trusted(const struct trust *trust, const struct in6_addr *address
     return false;
 }
 
-static bool is_trusted_peer(const struct trust *trust, const struct peer *peer)
+bool trust_covers(const struct trust *trust, const struct peer *peer)
 {
     struct in6_addr address;
 
@@ -240,7 +240,7 @@ void forwarded_read(const struct forwarded *headers, const struct peer *peer,
     out->address = peer->address;
     out->scheme = "http";
     out->host = out->prefix = (struct span){"", 0};
-    if (!is_trusted_peer(trust, peer))
+    if (!trust_covers(trust, peer))
         return;
     if (prefix_is_valid(trimmed(headers->prefix)))
         out->prefix = trimmed(headers->prefix);

@@ -26,6 +26,8 @@ struct trust {
  * ERR_INVALID for anything else, and for more than there is room for. */
 bool trust_add(struct trust *trust, const char *text, struct error *err);
 
+bool trust_covers(const struct trust *trust, const struct peer *peer);
+
 /* Headers as they came, those sent in several pieces joined by commas; NULL if not sent. */
 struct forwarded {
     const char *forwarded, *for_, *proto, *host, *prefix;

@@ -7,6 +7,7 @@
 
 #include "api/auth.h"
 #include "api/forwarded.h"
+#include "api/limits.h"
 #include "api/query.h"
 #include "api/router.h"
 #include "api/target.h"
@@ -48,6 +49,7 @@ struct request {
     struct service *service;
     const struct http_settings *settings;
     const struct peer *peer; /* who sent it, for as long as its connection is open */
+    enum error_code refusal; /* of its connection, which is one too many; or ERR_NONE */
     bool is_draining;        /* the service is about to end */
     char *target;            /* raw; owned */
     enum method method;
@@ -79,6 +81,7 @@ struct http_settings {
     char *const *hosts; /* names besides localhost and IP literals by which clients may call us */
     size_t host_count;
     struct auth *auth;
+    struct limits *limits;
     char *const *origins; /* whose web pages may read our answers */
     size_t origin_count;
     bool access_log;       /* a line for each request */

@@ -9,7 +9,7 @@ static void read_unix(struct peer *peer, int fd)
     socklen_t len = sizeof credentials;
 
     peer->is_unix = true;
-    snprintf(peer->address, sizeof peer->address, "unix");
+    snprintf(peer->address, sizeof peer->address, PEER_UNIX);
     if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &credentials, &len) != 0)
         return;
     peer->uid = credentials.uid;

@@ -6,8 +6,11 @@
 #include <sys/socket.h>
 #include <sys/types.h>
 
+/* What stands for the address of a unix socket's peer. */
+#define PEER_UNIX "unix"
+
 struct peer {
-    char address[INET6_ADDRSTRLEN]; /* "192.0.2.1", "2001:db8::1"; "unix" of a unix socket */
+    char address[INET6_ADDRSTRLEN]; /* "192.0.2.1", "2001:db8::1", or PEER_UNIX */
     bool is_unix;
     uid_t uid; /* as it was when a unix socket was connected; (uid_t)-1 where it cannot be known */
     gid_t gid;

@@ -32,6 +32,7 @@ static const struct {
     {422, "Different filesystem"  }, /* ERR_DIFFERENT_FILESYSTEM */
     {422, "Reflink unsupported"   }, /* ERR_REFLINK_UNSUPPORTED */
     {422, "Too many links"        }, /* ERR_TOO_MANY_LINKS */
+    {429, "Too many requests"     }, /* ERR_TOO_MANY_REQUESTS */
     {500, "Snapshot damaged"      }, /* ERR_DAMAGED */
     {500, "Input/output error"    }, /* ERR_IO */
     {500, "Internal error"        }, /* ERR_INTERNAL */
@@ -49,7 +50,8 @@ unsigned problem_status(enum error_code code)
 
 static bool is_worth_retrying(enum error_code code)
 {
-    return code == ERR_BUSY || code == ERR_OVERLOADED || code == ERR_DRAINING;
+    return code == ERR_BUSY || code == ERR_TOO_MANY_REQUESTS || code == ERR_OVERLOADED
+        || code == ERR_DRAINING;
 }
 
 void problem_respond(const struct request *request, const struct error *err,

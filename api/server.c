@@ -29,8 +29,8 @@
 
 #define SPARES_MAX 128
 
-/* A head must be whole, and a body may be behind its least rate, within this time. */
-#define PATIENCE_MS 10000
+/* So many connections beyond the most are served a refusal. */
+#define REFUSED_MAX 256
 
 struct server {
     struct service *service;
@@ -52,14 +52,16 @@ struct server {
 
     atomic_bool closing; /* every connection, after its next answer */
     struct reaper reaper;
-    uint64_t body_rate_min, idle_ms;
+    uint64_t head_ms, body_ms, body_rate_min, idle_ms;
 };
 
 /* What we know of a connection, for as long as it is open. */
 struct session {
     struct watched watched;
     struct peer peer;
-    bool is_heard; /* its first request has begun */
+    bool is_heard;           /* its first request has begun */
+    enum error_code refusal; /* it is one too many */
+    size_t place;            /* among its client's */
 };
 
 /* One request, from its first byte to the last byte of its answer. Touched by one thread at a time:
@@ -156,13 +158,14 @@ static void *note_target(void *context, const char *target, struct MHD_Connectio
     exchange->session = session;
     exchange->begun_ns = clock_monotonic_ns();
     exchange->sent = 0;
-    reaper_limit(&session->watched, PATIENCE_MS);
+    reaper_limit(&session->watched, server->head_ms);
     exchange->phase = HEAD_EXPECTED;
     exchange->piece = (struct text){0};
     response_init(&exchange->response);
     if (request_init(&exchange->request, server->service, &server->http, target)) {
         exchange->request.peer = &session->peer;
         exchange->request.client.address = session->peer.address; /* until the head is read */
+        exchange->request.refusal = session->refusal;
         return exchange;
     }
     end_exchange(exchange);
@@ -192,9 +195,25 @@ static void complete(void *context, struct MHD_Connection *connection, void **sl
     struct exchange *exchange = *slot;
     account(exchange, why);
     /* For another head. */
-    reaper_allow(&exchange->session->watched, exchange->server->idle_ms + PATIENCE_MS);
+    const struct server *server = exchange->server;
+    reaper_allow(&exchange->session->watched, server->idle_ms + server->head_ms);
     end_exchange(exchange);
     *slot = NULL;
+}
+
+/* A proxy's connections are many clients'; so may be those to a unix socket. */
+static enum error_code judge(struct server *server, struct session *session)
+{
+    const struct peer *peer = &session->peer;
+    bool may = peer->is_unix || trust_covers(&server->http.trust, peer)
+        || limits_connect(server->http.limits, peer->address, &session->place);
+
+    pthread_mutex_lock(&server->mutex);
+    bool fits = server->connections <= server->connections_max;
+    pthread_mutex_unlock(&server->mutex);
+    if (!fits)
+        return ERR_OVERLOADED;
+    return may ? ERR_NONE : ERR_TOO_MANY_REQUESTS;
 }
 
 static void open_session(struct server *server, struct MHD_Connection *connection, void **slot)
@@ -207,7 +226,9 @@ static void open_session(struct server *server, struct MHD_Connection *connectio
     int fd = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
     peer_read(&session->peer, fd,
               MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS)->client_addr);
-    reaper_allow(&session->watched, PATIENCE_MS);
+    session->place = SIZE_MAX;
+    session->refusal = judge(server, session);
+    reaper_allow(&session->watched, server->head_ms);
     reaper_watch(&server->reaper, &session->watched, fd);
 }
 
@@ -232,8 +253,10 @@ static void close_session(struct server *server, void **slot)
 {
     struct session *session = TAKE(*slot);
 
-    if (session)
+    if (session) {
         reaper_forget(&server->reaper, &session->watched);
+        limits_disconnect(server->http.limits, session->place);
+    }
     if (session && session->is_heard)
         count_heard_end(server);
     else
@@ -446,7 +469,7 @@ static enum MHD_Result begin(struct exchange *exchange, const char *method, cons
     bool with_body = has_body(&exchange->request);
     bool wanted = dispatch_begin(&exchange->request, &exchange->response);
     if (wanted && with_body)
-        reaper_begin_body(&exchange->session->watched, PATIENCE_MS);
+        reaper_begin_body(&exchange->session->watched, exchange->server->body_ms);
     else
         reaper_allow(&exchange->session->watched, 0);
     if (wanted)
@@ -571,12 +594,22 @@ __attribute__((format(printf, 2, 0))) static void log_library(void *context, con
     log_event(LOG_DEBUG, "libmicrohttpd", LOG_TEXT("detail", message));
 }
 
-static bool has_room(void *context)
+/* What little can be done for who is far beyond the most. */
+static void turn_away(int fd)
 {
-    struct server *server = context;
+    static const char answer[] = "HTTP/1.1 503 Service Unavailable\r\n"
+                                 "Retry-After: 1\r\n"
+                                 "Content-Length: 0\r\n"
+                                 "Connection: close\r\n\r\n";
 
+    send(fd, answer, sizeof answer - 1, MSG_NOSIGNAL);
+    close(fd);
+}
+
+static bool has_room(struct server *server)
+{
     pthread_mutex_lock(&server->mutex);
-    bool has = server->connections < server->connections_max;
+    bool has = server->connections < server->connections_max + REFUSED_MAX;
     pthread_mutex_unlock(&server->mutex);
     return has;
 }
@@ -603,6 +636,10 @@ static void take_connection(void *context, int fd, const struct sockaddr *from, 
     struct server *server = context;
     struct MHD_Daemon *chosen = server->daemons[0];
 
+    if (!has_room(server)) {
+        turn_away(fd);
+        return;
+    }
     for (unsigned i = 1; i < server->daemon_count; i++)
         if (count_connections(server->daemons[i]) < count_connections(chosen))
             chosen = server->daemons[i];
@@ -645,7 +682,7 @@ static struct MHD_Daemon *start_daemon(struct server *server,
     return MHD_start_daemon(
         flags, 0, NULL, NULL, handle, server,
         MHD_OPTION_EXTERNAL_LOGGER, log_library, NULL,
-        MHD_OPTION_CONNECTION_LIMIT, server->connections_max + 1,
+        MHD_OPTION_CONNECTION_LIMIT, server->connections_max + REFUSED_MAX + 1,
         MHD_OPTION_CONNECTION_TIMEOUT, settings->idle_timeout_s,
         MHD_OPTION_CONNECTION_MEMORY_LIMIT, CONNECTION_MEMORY,
         MHD_OPTION_STRICT_FOR_CLIENT, 0,
@@ -704,10 +741,14 @@ static bool start(struct server *server, const struct server_settings *settings,
     server->quiet = eventfd(0, EFD_CLOEXEC);
     if (server->quiet < 0)
         return error_errno(err, "cannot make an eventfd");
+    server->http.limits = limits_new(settings->address_connections_max, settings->client_rate_max,
+                                     settings->connections_max, err);
+    if (!server->http.limits)
+        return false;
     if (!start_serving(server, settings, err))
         return false;
     server->acceptor =
-        (struct acceptor){.has_room = has_room, .take = take_connection, .context = server};
+        (struct acceptor){.take = take_connection, .context = server};
     if (acceptor_start(&server->acceptor, listeners, err))
         return true;
     stop_serving(server);
@@ -724,6 +765,7 @@ static void free_server(struct server *server)
     pthread_cond_destroy(&server->done);
     pthread_mutex_destroy(&server->mutex);
     close_p(&server->quiet);
+    limits_free(server->http.limits);
     free(server);
 }
 
@@ -740,6 +782,8 @@ struct server *server_start(struct service *service, const struct server_setting
     server->service = service;
     server->http = settings->http;
     server->connections_max = settings->connections_max;
+    server->head_ms = (uint64_t)settings->head_timeout_s * 1000;
+    server->body_ms = (uint64_t)settings->body_timeout_s * 1000;
     server->body_rate_min = settings->body_rate_min;
     server->idle_ms = (uint64_t)settings->idle_timeout_s * 1000;
     pthread_mutex_init(&server->mutex, NULL);

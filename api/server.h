@@ -8,6 +8,10 @@ struct server_settings {
     struct http_settings http;
     unsigned event_threads;
     unsigned connections_max;
+    unsigned address_connections_max; /* 0 for no limit; nor is there one on unix sockets */
+    uint64_t client_rate_max;         /* requests a second; 0 for no limit */
+    unsigned head_timeout_s;
+    unsigned body_timeout_s; /* how far a body may fall behind its least rate */
     unsigned idle_timeout_s; /* of a connection; a proxy's own should be shorter */
     uint64_t body_rate_min;  /* bytes a second below which a sender is cut off; 0 for none */
 };

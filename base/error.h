@@ -31,6 +31,7 @@
     X(ERR_DIFFERENT_FILESYSTEM, "different_filesystem") \
     X(ERR_REFLINK_UNSUPPORTED, "reflink_unsupported")   \
     X(ERR_TOO_MANY_LINKS, "too_many_links")             \
+    X(ERR_TOO_MANY_REQUESTS, "too_many_requests")       \
     X(ERR_DAMAGED, "snapshot_damaged")                  \
     X(ERR_IO, "io_error")                               \
     X(ERR_INTERNAL, "internal")                         \

@@ -8,22 +8,21 @@
 
 #include "service/writer.h"
 
-/* Threads and the most that waits, per lane. Publishing waits for flushes, which the filesystem
- * commits together: it gains from many at once. */
+/* Threads per lane. Publishing waits for flushes, which the filesystem commits together: it gains
+ * from many at once. */
 static const struct {
     const char *name;
     unsigned threads;
-    size_t queue_max;
 } lanes[LANE__COUNT] = {
-    {"read",    4,  4096},
-    {"publish", 32, 1024},
-    {"bulk",    2,  256 },
+    {"read",    4 },
+    {"publish", 32},
+    {"bulk",    2 },
 };
 
-static bool start_lanes(struct service *service, struct error *err)
+static bool start_lanes(struct service *service, size_t queue_max, struct error *err)
 {
     for (size_t i = 0; i < LANE__COUNT; i++) {
-        service->lanes[i] = lane_start(lanes[i].name, lanes[i].threads, lanes[i].queue_max, err);
+        service->lanes[i] = lane_start(lanes[i].name, lanes[i].threads, queue_max, err);
         if (!service->lanes[i])
             return false;
     }
@@ -78,7 +77,8 @@ struct service *service_open(const struct service_settings *settings, struct err
     service->state_max_bytes = settings->state_max_bytes;
     return (service->roots = roots_open(settings->memory_roots, settings->memory_root_count, err))
             && open_store(service, settings, err)
-            && (service->cache = cache_open(service->store, err)) && start_lanes(service, err)
+            && (service->cache = cache_open(service->store, err))
+            && start_lanes(service, settings->queue_max, err)
         ? TAKE(service)
         : NULL;
 }

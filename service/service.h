@@ -19,6 +19,7 @@ struct service_settings {
     enum capture capture; /* where a request names none */
     unsigned lock_wait_s;
     uint64_t state_max_bytes;
+    size_t queue_max; /* that waits for a thread, in each lane */
 };
 
 struct service {

@@ -18,6 +18,7 @@
 #include "service/file.h"
 
 #define STATE_MAX    ((uint64_t)64 << 20)
+#define QUEUE_MAX    256
 #define BULK_THREADS 2
 
 void must(bool ok, const char *what)
@@ -65,6 +66,7 @@ void fixture_make(struct fixture *fixture, const char *where)
         .memory_root_count = 1,
         .capture = CAPTURE_LINK,
         .state_max_bytes = STATE_MAX,
+        .queue_max = QUEUE_MAX,
     };
 }
 

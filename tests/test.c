@@ -35,7 +35,12 @@ int test_setup(void **state)
     fixture_make(&test->fixture, NULL);
     test->fixture.settings.state_max_bytes = (uint64_t)8 << 20;
     test->settings = (struct server_settings){
-        .event_threads = 2, .connections_max = 1024, .idle_timeout_s = 60};
+        .event_threads = 2,
+        .connections_max = 1024,
+        .head_timeout_s = 10,
+        .body_timeout_s = 10,
+        .idle_timeout_s = 60,
+    };
     fixture_open(&test->fixture);
     start(test);
     *state = test;

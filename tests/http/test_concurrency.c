@@ -283,28 +283,100 @@ static void what_no_queue_has_room_for_is_told_to_come_back(void **state)
 
 #define CONNECTIONS 64
 
-static void connections_beyond_the_most_wait_for_others_to_end(void **state)
+#define HEALTH(more) "GET /healthz HTTP/1.1\r\nHost: localhost\r\n" more "\r\n"
+
+/* Opens connections that stay, each after an answer. */
+static void fill(struct test *test, int *fds, int count)
 {
-    struct test *test = *state;
-    auto_text struct text answer = {0};
-    int fds[CONNECTIONS];
     char start[13];
 
-    test->settings.connections_max = CONNECTIONS;
-    test_restart(test);
-    for (int i = 0; i < CONNECTIONS; i++) {
+    for (int i = 0; i < count; i++) {
         fds[i] = raw_open(test);
-        raw_sends(fds[i], "GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n");
+        raw_sends(fds[i], HEALTH(""));
         raw_take(fds[i], start, sizeof start);
         assert_memory_equal(start, "HTTP/1.1 200 ", sizeof start);
     }
-    auto_fd int last = raw_open(test);
-    raw_sends(last, "GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
-    assert_int_equal(poll(&(struct pollfd){.fd = last, .events = POLLIN}, 1, 0), 0);
+}
+
+/* One more connection: what its first request is answered, to its end. */
+static void assert_turned_away(struct test *test, const char *status, const char *code)
+{
+    auto_text struct text answer = {0};
+    auto_fd int fd = raw_open(test);
+
+    raw_sends(fd, HEALTH(""));
+    raw_drain(fd, &answer);
+    assert_memory_equal(answer.data + 9, status, 3);
+    assert_non_null(strstr(answer.data, code));
+    assert_non_null(strstr(answer.data, "Retry-After: "));
+}
+
+static void connections_beyond_the_most_are_told_to_come_back(void **state)
+{
+    struct test *test = *state;
+    int fds[CONNECTIONS];
+
+    test->settings.connections_max = CONNECTIONS;
+    test_restart(test);
+    fill(test, fds, CONNECTIONS);
+    for (int i = 0; i < 3; i++)
+        assert_turned_away(test, "503", "\"code\":\"overloaded\"");
     for (int i = 0; i < CONNECTIONS; i++)
         close(fds[i]);
+    test_restart(test); /* all of them are over by then */
+    assert_int_equal(get(test, "/healthz"), 200);
+}
+
+static void connections_far_beyond_the_most_are_turned_away_at_once(void **state)
+{
+    struct test *test = *state;
+    int fds[CONNECTIONS + 256]; /* those that are served, a refusal if need be */
+    const int count = (int)(sizeof fds / sizeof fds[0]);
+    auto_text struct text answer = {0};
+
+    test->settings.connections_max = CONNECTIONS;
+    test_restart(test);
+    for (int i = 0; i < count; i++)
+        fds[i] = raw_open(test);
+    auto_fd int last = raw_open(test);
     raw_drain(last, &answer);
-    assert_memory_equal(answer.data, "HTTP/1.1 200 ", 13);
+    assert_memory_equal(answer.data, "HTTP/1.1 503 ", 13);
+    assert_non_null(strstr(answer.data, "Retry-After: "));
+    for (int i = 0; i < count; i++)
+        close(fds[i]);
+}
+
+static void one_client_may_not_take_all_connections(void **state)
+{
+    struct test *test = *state;
+    int fds[4];
+
+    test->settings.address_connections_max = 4;
+    test_restart(test);
+    fill(test, fds, 4);
+    assert_turned_away(test, "429", "\"code\":\"too_many_requests\"");
+    for (int i = 0; i < 4; i++)
+        close(fds[i]);
+}
+
+static void one_client_may_not_send_more_than_so_many_requests_a_second(void **state)
+{
+    struct test *test = *state;
+    int refused = 0;
+
+    test->settings.client_rate_max = 10;
+    test_restart(test);
+    for (int i = 0; i < 100 && !refused; i++) {
+        auto_answer struct answer answer = {0};
+        test_get(test, "/snapshots", &answer);
+        if (answer.status == 200)
+            continue;
+        assert_problem(&answer, 429, "too_many_requests");
+        assert_string_equal(answer_header(&answer, "Retry-After"), "1");
+        refused = i;
+    }
+    assert_in_range(refused, 10, 99);
+    assert_int_equal(get(test, "/healthz"), 200); /* which is not counted */
 }
 
 /* Connects, asks, and leaves without an answer, over and over. */
@@ -331,7 +403,8 @@ static void more_clients_than_it_can_count_do_it_no_harm(void **state)
         must(pthread_create(&threads[i], NULL, churn, test) == 0, "thread");
     for (int i = 0; i < 4; i++)
         pthread_join(threads[i], NULL);
-    assert_int_equal(get(test, "/healthz"), 200);
+    long status = get(test, "/healthz");
+    assert_true(status == 200 || status == 503); /* not all of them need be over yet */
 }
 
 int main(void)
@@ -341,7 +414,10 @@ int main(void)
         WITH_SERVER(copies_do_not_delay_links),
         WITH_SERVER(what_no_queue_has_room_for_is_told_to_come_back),
         WITH_SERVER(an_id_has_one_writer_at_a_time),
-        WITH_SERVER(connections_beyond_the_most_wait_for_others_to_end),
+        WITH_SERVER(connections_beyond_the_most_are_told_to_come_back),
+        WITH_SERVER(connections_far_beyond_the_most_are_turned_away_at_once),
+        WITH_SERVER(one_client_may_not_take_all_connections),
+        WITH_SERVER(one_client_may_not_send_more_than_so_many_requests_a_second),
         WITH_SERVER(more_clients_than_it_can_count_do_it_no_harm),
         WITH_SERVER(a_client_that_leaves_does_not_undo_its_create),
         WITH_SERVER(a_stop_waits_for_what_is_running),

@@ -1,4 +1,3 @@
-#include <stdatomic.h>
 #include <string.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -9,18 +8,7 @@
 /* What the acceptor's thread and the test share. */
 struct inbox {
     int taken[2]; /* a pipe of descriptors */
-    atomic_bool full;
-    atomic_uint refused;
 };
-
-static bool has_room(void *context)
-{
-    struct inbox *inbox = context;
-
-    if (atomic_load(&inbox->full))
-        atomic_fetch_add(&inbox->refused, 1);
-    return !atomic_load(&inbox->full);
-}
 
 static void take(void *context, int fd, const struct sockaddr *from, socklen_t from_len)
 {
@@ -39,7 +27,7 @@ static void begin(struct acceptor *acceptor, struct inbox *inbox, struct sockadd
     int listening = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 
     *inbox = (struct inbox){0};
-    *acceptor = (struct acceptor){.has_room = has_room, .take = take, .context = inbox};
+    *acceptor = (struct acceptor){.take = take, .context = inbox};
     assert_int_equal(pipe(inbox->taken), 0);
     *name = (struct sockaddr_un){.sun_family = AF_UNIX};
     /* Bound to a name that the kernel makes up. */
@@ -97,33 +85,10 @@ static void connections_are_handed_on_until_it_is_stopped(void **state)
     end(&inbox);
 }
 
-static void connections_wait_where_there_is_no_room(void **state)
-{
-    struct acceptor acceptor;
-    struct inbox inbox;
-    struct sockaddr_un name;
-    int result;
-
-    (void)state;
-    begin(&acceptor, &inbox, &name);
-    atomic_store(&inbox.full, true);
-    auto_fd int client = connect_to(&name, &result);
-    assert_true(client >= 0);
-    assert_int_equal(result, 0);
-    while (atomic_load(&inbox.refused) < 2) /* asked again and again */
-        continue;
-    atomic_store(&inbox.full, false);
-    auto_fd int taken = receive(&inbox);
-    assert_true(taken >= 0);
-    acceptor_stop(&acceptor);
-    end(&inbox);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(connections_are_handed_on_until_it_is_stopped),
-        cmocka_unit_test(connections_wait_where_there_is_no_room),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
