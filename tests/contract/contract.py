@@ -43,8 +43,7 @@ def check_routes():
         code |= {(operation, "query", name) for name in query.split()}
     for method, path, operation, shared in document.operations():
         name = operation["operationId"]
-        needed = {scope for way in operation.get("security", api["security"])
-                  for scopes in way.values() for scope in scopes}
+        needed = {scope for way in operation.get("security", api["security"]) for scope in way}
         written |= {(method, path, name), (name, "scope", ",".join(needed) or "none")}
         for parameter in map(resolve, shared + operation.get("parameters", [])):
             if parameter["in"] == "query":
