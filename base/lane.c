@@ -17,20 +17,32 @@ struct lane {
     unsigned thread_count;
     struct job *jobs; /* a ring */
     size_t capacity, first, count;
+    size_t busy; /* threads at work */
+    uint64_t taken, refused;
     bool stopping;
 };
 
-/* Waits for the next job; false once the lane is stopping and empty. */
-static bool next_job(struct lane *lane, struct job *out)
+static const char *const names[LANE__COUNT] = {"read", "publish", "bulk"};
+
+const char *lane_name(enum lane_kind kind)
+{
+    return names[kind];
+}
+
+/* Waits for the next job; false once the lane is stopping and empty. `job` is what was done before;
+ * nothing, at first. */
+static bool next_job(struct lane *lane, struct job *job)
 {
     pthread_mutex_lock(&lane->mutex);
+    lane->busy -= job->work != NULL;
     while (lane->count == 0 && !lane->stopping)
         pthread_cond_wait(&lane->wake, &lane->mutex);
     bool found = lane->count > 0;
     if (found) {
-        *out = lane->jobs[lane->first];
+        *job = lane->jobs[lane->first];
         lane->first = (lane->first + 1) % lane->capacity;
         lane->count--;
+        lane->busy++;
     }
     pthread_mutex_unlock(&lane->mutex);
     return found;
@@ -38,7 +50,7 @@ static bool next_job(struct lane *lane, struct job *out)
 
 static void *run_jobs(void *context)
 {
-    struct job job;
+    struct job job = {0};
 
     while (next_job(context, &job))
         job.work(job.context);
@@ -93,8 +105,23 @@ bool lane_submit(struct lane *lane, lane_work *work, void *context)
         lane->count++;
         pthread_cond_signal(&lane->wake);
     }
+    lane->taken += room;
+    lane->refused += !room;
     pthread_mutex_unlock(&lane->mutex);
     return room;
+}
+
+struct lane_load lane_measure(struct lane *lane)
+{
+    pthread_mutex_lock(&lane->mutex);
+    const struct lane_load load = {.threads = lane->thread_count,
+                                   .busy = lane->busy,
+                                   .queued = lane->count,
+                                   .queue_max = lane->capacity,
+                                   .taken = lane->taken,
+                                   .refused = lane->refused};
+    pthread_mutex_unlock(&lane->mutex);
+    return load;
 }
 
 void lane_stop(struct lane *lane)

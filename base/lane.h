@@ -3,6 +3,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "base/error.h"
 #include "base/own.h"
@@ -15,6 +16,8 @@ enum lane_kind {
     LANE__COUNT
 };
 
+const char *lane_name(enum lane_kind kind);
+
 typedef void lane_work(void *context);
 
 struct lane;
@@ -24,6 +27,15 @@ struct lane *lane_start(const char *name, unsigned threads, size_t queue_max, st
 
 /* Queues one call of work(context); false if the queue is full. Safe from any thread. */
 bool lane_submit(struct lane *lane, lane_work *work, void *context);
+
+struct lane_load {
+    size_t threads, busy; /* of the threads, those at work */
+    size_t queued, queue_max;
+    uint64_t taken, refused; /* calls of lane_submit() so far */
+};
+
+/* How busy it is at this moment. Safe from any thread. */
+struct lane_load lane_measure(struct lane *lane);
 
 /* Runs all that is queued, then ends the threads. Nothing may be submitted meanwhile. */
 void lane_stop(struct lane *lane);

@@ -1,4 +1,5 @@
 #include <pthread.h>
+#include <sched.h>
 
 #include "base/lane.h"
 #include "tests/check.h"
@@ -64,6 +65,35 @@ static void threads_work_side_by_side_and_a_full_queue_says_so(void **state)
     assert_int_equal(gate.done, 5);
 }
 
+static void it_tells_how_busy_it_is(void **state)
+{
+    struct gate gate = GATE;
+    struct error err;
+    struct lane *lane = lane_start("test", 2, 1, &err);
+
+    (void)state;
+    struct lane_load load = lane_measure(lane);
+    assert_int_equal(load.threads, 2);
+    assert_int_equal(load.busy, 0);
+    assert_int_equal(load.queue_max, 1);
+    for (int i = 0; i < 2; i++) {
+        assert_true(lane_submit(lane, pass, &gate));
+        wait_inside(&gate, i + 1);
+    }
+    assert_true(lane_submit(lane, pass, &gate));
+    assert_false(lane_submit(lane, pass, &gate));
+    load = lane_measure(lane);
+    assert_int_equal(load.busy, 2);
+    assert_int_equal(load.queued, 1);
+    assert_int_equal(load.taken, 3);
+    assert_int_equal(load.refused, 1);
+    let_go(&gate);
+    while (lane_measure(lane).busy > 0)
+        sched_yield();
+    assert_int_equal(lane_measure(lane).queued, 0);
+    lane_stop(lane);
+}
+
 static void a_stop_runs_what_is_queued(void **state)
 {
     struct gate gate = GATE;
@@ -82,6 +112,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(threads_work_side_by_side_and_a_full_queue_says_so),
+        cmocka_unit_test(it_tells_how_busy_it_is),
         cmocka_unit_test(a_stop_runs_what_is_queued),
     };
 
