@@ -10,12 +10,14 @@ enum closeness { APART,
                  BY_PARAMETERS,
                  BY_ANYTHING,
                  BY_TYPE,
-                 BY_SUBTYPE };
+                 BY_SUBTYPE,
+                 BY_VERSION };
 
 struct media_range {
     struct span type;
     struct span subtype;
-    bool has_parameters; /* other than q, and than a charset: everything here is UTF-8 */
+    struct span version; /* the parameter of that name; empty if there is none */
+    bool has_parameters; /* other than q, version, and what does not matter here */
     int quality;         /* thousandths */
 };
 
@@ -37,6 +39,12 @@ static bool parse_quality(struct span value, int *out)
     return value.len == 0 && quality <= 1000;
 }
 
+/* Everything here is UTF-8, and no metric has a name that would want escaping. */
+static bool is_of_no_matter(struct span parameter)
+{
+    return span_is(parameter, "charset") || span_is(parameter, "escaping");
+}
+
 static bool parse_range(struct span element, struct media_range *out)
 {
     struct media_range range = {.quality = 1000};
@@ -50,7 +58,9 @@ static bool parse_range(struct span element, struct media_range *out)
         if (span_is(parameter.name, "q")) {
             if (!parse_quality(parameter.value, &range.quality))
                 return false;
-        } else if (!span_is(parameter.name, "charset")) {
+        } else if (span_is(parameter.name, "version")) {
+            range.version = parameter.value;
+        } else if (!is_of_no_matter(parameter.name)) {
             range.has_parameters = true;
         }
     }
@@ -79,7 +89,11 @@ static enum closeness compare_offer(const struct media_range *range, const struc
 
     if (closeness == APART && offer->alias)
         closeness = compare_type(range, offer->alias);
-    return closeness != APART && range->has_parameters ? BY_PARAMETERS : closeness;
+    if (closeness == APART || (range->version.len == 0 && !range->has_parameters))
+        return closeness;
+    if (range->version.len == 0 || !offer->version)
+        return BY_PARAMETERS;
+    return span_is(range->version, offer->version) ? BY_VERSION : APART;
 }
 
 /* The quality that the closest range gives the offer; 0 if it is not wanted. */

@@ -7,13 +7,15 @@
 #include <stdint.h>
 
 struct offer {
-    const char *type;  /* "application/json" */
-    const char *alias; /* an older name of the same, or NULL */
+    const char *type;    /* "application/json" */
+    const char *alias;   /* an older name of the same, or NULL */
+    const char *version; /* its parameter of that name, or NULL if it has none */
 };
 
 /* Which offer to answer with; -1 if the client takes none of them (section 12.5.1). Among those it
- * likes best the first wins. Ranges that are malformed are passed over, and one with parameters
- * speaks for its type only where nothing else in the header does: what is offered has none. */
+ * likes best the first wins. Ranges that are malformed are passed over. One that names the offer's
+ * version speaks for it before all others; one with other parameters speaks for its type only where
+ * nothing else in the header does: what is offered has none. */
 int negotiate_accept(const char *accept, const struct offer *offers, size_t count);
 
 /* Does a Content-Type name this type? Its parameters do not matter. */

@@ -16,10 +16,55 @@ static int accept_one(const char *accept)
     return negotiate_accept(accept, offers, 2);
 }
 
+enum { PLAIN,
+       OPENMETRICS };
+
+static int accept_versioned(const char *accept)
+{
+    static const struct offer offers[] = {
+        {"text/plain",                   NULL, "0.0.4"},
+        {"application/openmetrics-text", NULL, "1.0.0"},
+    };
+
+    return negotiate_accept(accept, offers, 2);
+}
+
 static void check_accept(const char *accept, int expected)
 {
     if (accept_one(accept) != expected)
         fail_msg("%s gives %d", accept, accept_one(accept));
+}
+
+/* As Prometheus 2.42 and 3.5 send it, and others. */
+static void a_version_is_told_from_others(void **state)
+{
+    static const struct {
+        const char *accept;
+        int expected;
+    } cases[] = {
+        {"application/openmetrics-text;version=1.0.0,application/openmetrics-text;version=0.0.1;"
+         "q=0.75,text/plain;version=0.0.4;q=0.5,*/*;q=0.1",
+         OPENMETRICS                                                                             },
+        {"application/openmetrics-text;version=1.0.0;escaping=allow-utf-8;q=0.6,"
+         "application/openmetrics-text;version=0.0.1;q=0.5,"
+         "text/plain;version=1.0.0;escaping=allow-utf-8;q=0.4,text/plain;version=0.0.4;q=0.3,"
+         "*/*;q=0.2",
+         OPENMETRICS                                                                             },
+        {"text/plain;version=0.0.4;q=0.5,*/*;q=0.1",                                  PLAIN      },
+        {"application/openmetrics-text;version=0.0.1,text/plain;version=0.0.4;q=0.5",
+         PLAIN                                                                                   },
+        {"application/openmetrics-text; version=\"1.0.0\"; charset=utf-8",            OPENMETRICS},
+        {"application/openmetrics-text",                                              OPENMETRICS},
+        {"application/openmetrics-text;version=2.0.0",                                -1         },
+        {"application/*;version=1.0.0",                                               OPENMETRICS},
+        {"text/html,*/*;q=0.8",                                                       PLAIN      },
+        {NULL,                                                                        PLAIN      },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)
+        if (accept_versioned(cases[i].accept) != cases[i].expected)
+            fail_msg("%s", cases[i].accept);
 }
 
 static void no_accept_takes_the_first_offer(void **state)
@@ -300,6 +345,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(no_accept_takes_the_first_offer),
+        cmocka_unit_test(a_version_is_told_from_others),
         cmocka_unit_test(a_type_takes_its_offer),
         cmocka_unit_test(other_types_are_not_acceptable),
         cmocka_unit_test(the_best_liked_offer_wins_and_ties_go_to_the_first),
