@@ -2,6 +2,7 @@
 
 #include <stdio.h>
 
+#include "api/routes.h"
 #include "base/log.h"
 
 /* Bytes of a path that are told: longer than any that leads somewhere. */
@@ -37,8 +38,42 @@ static void log_request(const struct request *request, const struct account *acc
               LOG_TEXT("aborted", account->aborted ? "true" : NULL));
 }
 
+/* The place of an operation among the values of its label; what no route has shares the last. */
+static size_t place_of(const struct route *route)
+{
+    return route ? (size_t)(route - routes) : METRIC_OPERATIONS_MAX - 1;
+}
+
+void account_words(struct metrics_words *out)
+{
+    *out = (struct metrics_words){.version = VERSION};
+    for (size_t i = 0; i < route_count; i++)
+        out->operations[place_of(&routes[i])] = routes[i].operation;
+    out->operations[place_of(NULL)] = "unmatched";
+}
+
+static void count_request(const struct request *request, const struct account *account)
+{
+    struct metrics *metrics = request->service->metrics;
+    size_t operation = place_of(request->match.route);
+    size_t status = metrics_status(account->status);
+
+    metrics_add(metrics, METRIC_REQUESTS,
+                metrics_series(&metric_table[METRIC_REQUESTS], operation, status), 1);
+    metrics_observe(metrics, METRIC_REQUEST_DURATION, operation, account->duration_ns);
+    if (account->bytes_in > 0)
+        metrics_add(metrics, METRIC_REQUEST_BYTES, operation, account->bytes_in);
+    if (account->bytes_out > 0)
+        metrics_add(metrics, METRIC_RESPONSE_BYTES, operation, account->bytes_out);
+    if (request->failure != ERR_NONE)
+        metrics_add(metrics, METRIC_REQUEST_FAILURES, request->failure, 1);
+    if (account->aborted)
+        metrics_add(metrics, METRIC_REQUESTS_ABORTED, 0, 1);
+}
+
 void account_request(const struct request *request, const struct account *account)
 {
+    count_request(request, account);
     if (request->settings->access_log)
         log_request(request, account);
 }

@@ -16,4 +16,4 @@ route_handler manifest_get_first, manifest_get_handler;
 route_handler state_get_handler, state_units_handler;
 
 /* system.c */
-route_handler health_first, ready_first, contract_first;
+route_handler health_first, ready_first, metrics_first, contract_first;

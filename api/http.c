@@ -178,11 +178,16 @@ void response_location(struct response *response, const struct request *request,
     response_headerf(response, "Location", "%.*s%s", (int)prefix->len, prefix->at, path);
 }
 
-bool response_json(struct response *response, unsigned status)
+bool response_text(struct response *response, unsigned status)
 {
     response->status = status;
-    response_header(response, "Content-Type", TYPE_JSON);
     response->data = response->text.data;
     response->data_len = response->text.len;
     return true;
+}
+
+bool response_json(struct response *response, unsigned status)
+{
+    response_header(response, "Content-Type", TYPE_JSON);
+    return response_text(response, status);
 }

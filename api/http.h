@@ -160,5 +160,8 @@ void response_location(struct response *response, const struct request *request,
 #define TYPE_PROBLEM  "application/problem+json"
 #define TYPE_PROTOBUF "application/protobuf"
 
-/* The answer is the response's text, of that type. Returns true. */
+/* The answer is the response's text. Returns true. */
+bool response_text(struct response *response, unsigned status);
+
+/* The same, of that type. */
 bool response_json(struct response *response, unsigned status);

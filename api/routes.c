@@ -19,8 +19,11 @@ const struct route routes[] = {
     {GET,    "/snapshots/{id}/state/units", state_units_handler,       NULL,                    "listStateUnits",   SCOPE_READ,   LANE_READ,    "",                     0},
     {GET,    "/healthz",                    NULL,                      health_first,            "getHealth",        SCOPE_NONE,   LANE_READ,    "",                     0},
     {GET,    "/readyz",                     NULL,                      ready_first,             "getReadiness",     SCOPE_NONE,   LANE_READ,    "",                     0},
+    {GET,    "/metrics",                    NULL,                      metrics_first,           "getMetrics",       SCOPE_READ,   LANE_READ,    "",                     0},
     {GET,    "/openapi.yaml",               NULL,                      contract_first,          "getContract",      SCOPE_READ,   LANE_READ,    "",                     0},
 };
 /* clang-format on */
 
 const size_t route_count = sizeof routes / sizeof routes[0];
+_Static_assert(sizeof routes / sizeof routes[0] < METRIC_OPERATIONS_MAX,
+               "an operation has no place in the metrics");

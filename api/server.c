@@ -115,6 +115,8 @@ static struct exchange *begin_exchange(struct server *server, struct session *se
         server->unheard--;
     }
     pthread_mutex_unlock(&server->mutex);
+    if (exchange)
+        metrics_add(server->service->metrics, METRIC_REQUESTS_RUNNING, 0, 1);
     return exchange;
 }
 
@@ -129,6 +131,7 @@ static void end_exchange(struct exchange *exchange)
     request_clear(request);
     response_clear(&exchange->response);
     text_clear(&exchange->piece);
+    metrics_add(server->service->metrics, METRIC_REQUESTS_RUNNING, 0, (uint64_t)-1);
     pthread_mutex_lock(&server->mutex);
     server->running--;
     note_quiet(server);
@@ -232,11 +235,18 @@ static void open_session(struct server *server, struct MHD_Connection *connectio
     reaper_watch(&server->reaper, &session->watched, fd);
 }
 
+/* Under the mutex: connections begin or end. */
+static void change_connections(struct server *server, int change)
+{
+    server->connections += (unsigned)change;
+    metrics_add(server->service->metrics, METRIC_CONNECTIONS, 0, (uint64_t)change);
+}
+
 /* A connection begins or ends: one whose first request has not begun. */
 static void count_unheard(struct server *server, int change)
 {
     pthread_mutex_lock(&server->mutex);
-    server->connections += (unsigned)change;
+    change_connections(server, change);
     server->unheard += (unsigned)change;
     note_quiet(server);
     pthread_mutex_unlock(&server->mutex);
@@ -245,7 +255,7 @@ static void count_unheard(struct server *server, int change)
 static void count_heard_end(struct server *server)
 {
     pthread_mutex_lock(&server->mutex);
-    server->connections--;
+    change_connections(server, -1);
     pthread_mutex_unlock(&server->mutex);
 }
 
@@ -643,7 +653,8 @@ static void take_connection(void *context, int fd, const struct sockaddr *from, 
     for (unsigned i = 1; i < server->daemon_count; i++)
         if (count_connections(server->daemons[i]) < count_connections(chosen))
             chosen = server->daemons[i];
-    give_connection(server, chosen, fd, from, from_len);
+    if (give_connection(server, chosen, fd, from, from_len))
+        metrics_add(server->service->metrics, METRIC_CONNECTIONS_ACCEPTED, 0, 1);
 }
 
 static bool probe(struct server *server, struct MHD_Daemon *daemon, int timeout_ms)
@@ -784,6 +795,7 @@ struct server *server_start(struct service *service, const struct server_setting
     server->connections_max = settings->connections_max;
     server->head_ms = (uint64_t)settings->head_timeout_s * 1000;
     server->body_ms = (uint64_t)settings->body_timeout_s * 1000;
+    metrics_set(service->metrics, METRIC_CONNECTIONS_MAX, 0, settings->connections_max);
     server->body_rate_min = settings->body_rate_min;
     server->idle_ms = (uint64_t)settings->idle_timeout_s * 1000;
     pthread_mutex_init(&server->mutex, NULL);

@@ -178,17 +178,25 @@ static bool receive_state(struct making *making, struct error *err)
     return draft_finish(draft, err) && draft_settle(draft, &making->memory->stat, err);
 }
 
+static bool flush_in_place(const struct making *making, struct error *err)
+{
+    return TEMP_FAILURE_RETRY(fdatasync(making->memory->fd)) == 0
+        || error_errno(err, "cannot flush %s", making->memory->path);
+}
+
 static bool capture(struct making *making, struct error *err)
 {
+    struct metrics *metrics = making->service->metrics;
     enum capture *how = &making->snapshot.record.capture;
+    const uint64_t begun = clock_monotonic_ns();
 
-    if (making->in_place) {
-        if (TEMP_FAILURE_RETRY(fdatasync(making->memory->fd)) != 0)
-            return error_errno(err, "cannot flush %s", making->memory->path);
-        return true;
-    }
-    return capture_memory(making_stage(making), making->memory, *how, making->snapshot.path, how,
-                          err);
+    if (making->in_place ? !flush_in_place(making, err)
+                         : !capture_memory(making_stage(making), making->memory, *how,
+                                           making->snapshot.path, how, err))
+        return false;
+    metrics_observe(metrics, METRIC_CAPTURE_DURATION, *how, clock_monotonic_ns() - begun);
+    metrics_add(metrics, METRIC_CAPTURED_BYTES, *how, (uint64_t)making->memory->stat.st_size);
+    return true;
 }
 
 static bool copy_text(struct text *to, const struct text *from)

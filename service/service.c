@@ -6,23 +6,21 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "base/process.h"
 #include "service/writer.h"
 
 /* Threads per lane. Publishing waits for flushes, which the filesystem commits together: it gains
  * from many at once. */
-static const struct {
-    const char *name;
-    unsigned threads;
-} lanes[LANE__COUNT] = {
-    {"read",    4 },
-    {"publish", 32},
-    {"bulk",    2 },
+static const unsigned lane_threads[LANE__COUNT] = {
+    4,  /* LANE_READ */
+    32, /* LANE_PUBLISH */
+    2,  /* LANE_BULK */
 };
 
 static bool start_lanes(struct service *service, size_t queue_max, struct error *err)
 {
-    for (size_t i = 0; i < LANE__COUNT; i++) {
-        service->lanes[i] = lane_start(lanes[i].name, lanes[i].threads, queue_max, err);
+    for (enum lane_kind i = 0; i < LANE__COUNT; i++) {
+        service->lanes[i] = lane_start(lane_name(i), lane_threads[i], queue_max, err);
         if (!service->lanes[i])
             return false;
     }
@@ -63,6 +61,16 @@ static bool open_store(struct service *service, const struct service_settings *s
     return stage_probe(service->store, &service->abilities, err);
 }
 
+static bool open_metrics(struct service *service, struct error *err)
+{
+    service->metrics = metrics_new(err);
+    if (!service->metrics)
+        return false;
+    process_note_start(service->metrics);
+    metrics_set(service->metrics, METRIC_BUILD_INFO, 0, 1);
+    return true;
+}
+
 struct service *service_open(const struct service_settings *settings, struct error *err)
 {
     auto_service struct service *service = calloc(1, sizeof *service);
@@ -75,7 +83,9 @@ struct service *service_open(const struct service_settings *settings, struct err
     claims_open(&service->claims);
     service->capture = settings->capture;
     service->state_max_bytes = settings->state_max_bytes;
-    return (service->roots = roots_open(settings->memory_roots, settings->memory_root_count, err))
+    return open_metrics(service, err)
+            && (service->roots =
+                    roots_open(settings->memory_roots, settings->memory_root_count, err))
             && open_store(service, settings, err)
             && (service->cache = cache_open(service->store, err))
             && start_lanes(service, settings->queue_max, err)
@@ -83,15 +93,36 @@ struct service *service_open(const struct service_settings *settings, struct err
         : NULL;
 }
 
+static void measure_lane(struct metrics *metrics, enum lane_kind kind, struct lane *lane)
+{
+    const struct lane_load load = lane_measure(lane);
+
+    metrics_set(metrics, METRIC_LANE_THREADS, kind, load.threads);
+    metrics_set(metrics, METRIC_LANE_BUSY_THREADS, kind, load.busy);
+    metrics_set(metrics, METRIC_LANE_QUEUED, kind, load.queued);
+    metrics_set(metrics, METRIC_LANE_QUEUE_MAX, kind, load.queue_max);
+    metrics_set(metrics, METRIC_LANE_WORK, kind, load.taken);
+    metrics_set(metrics, METRIC_LANE_REFUSED, kind, load.refused);
+}
+
+void service_measure(struct service *service)
+{
+    for (enum lane_kind i = 0; i < LANE__COUNT; i++)
+        measure_lane(service->metrics, i, service->lanes[i]);
+    process_measure(service->metrics);
+}
+
 void service_close(struct service *service)
 {
     if (!service)
         return;
+    survey_stop(&service->survey);
     for (size_t i = 0; i < LANE__COUNT; i++)
         lane_stop(service->lanes[i]);
     cache_close(service->cache);
     store_close(service->store);
     roots_close(service->roots);
     claims_close(&service->claims);
+    metrics_free(service->metrics);
     free(service);
 }

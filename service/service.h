@@ -5,12 +5,14 @@
 #include <stdint.h>
 
 #include "base/lane.h"
+#include "base/metrics.h"
 #include "codec/model.h"
 #include "service/cache.h"
 #include "service/claims.h"
 #include "service/source.h"
 #include "service/stage.h"
 #include "service/store.h"
+#include "service/survey.h"
 
 struct service_settings {
     const char *store;         /* absolute path */
@@ -23,6 +25,7 @@ struct service_settings {
 };
 
 struct service {
+    struct metrics *metrics; /* of all that is done here, and for it */
     struct store *store;
     struct roots *roots;
     struct cache *cache;
@@ -34,12 +37,16 @@ struct service {
     char capabilities[64];     /* that this process has, of those that matter here; or "none" */
     size_t leftovers;          /* directories that recovery had to leave */
     atomic_bool trash_waiting; /* a lane will empty the trash */
+    struct survey survey;
 };
 
 /* Opens its parts in order and recovers what a killed predecessor left. The caller owns the
  * service. NULL with what is wrong and what to do about it, as store_open(), roots_open() and
  * stage_probe(). */
 struct service *service_open(const struct service_settings *settings, struct error *err);
+
+/* Sets the gauges of lanes and process to what they are now. Never waits for a disk. */
+void service_measure(struct service *service);
 
 /* Finishes queued work, then closes the parts in reverse. */
 void service_close(struct service *service);

@@ -2,7 +2,7 @@
 """Tables of the code against the documents they imply: contract.py PROGRAM
 
 Routes, their scopes and query parameters, and error codes with their statuses and titles against openapi.yaml, every
-example there against its schema, what the program answers against both, and every setting against
+example there against its schema, what the program answers against both, and every setting and metric against
 README.md. Prints what differs; needs Debian's python3-yaml and python3-jsonschema."""
 
 import json
@@ -136,6 +136,24 @@ def check_settings(program):
     check("--help fits 80 columns", max(map(len, shown.splitlines())) <= 80, shown)
 
 
+def check_metrics():
+    """Names, labels and the statuses that can be counted."""
+    text = (ROOT / "base/metrics.c").read_text()
+    ids, spellings = ((ROOT / file).read_text().partition(begin)[2].partition("}")[0] for file, begin in
+                      (("base/metrics.h", "enum metric_label"), ("codec/metrics_text.c", "label_names[LABEL__COUNT]")))
+    names = dict(zip(re.findall(r"LABEL_\w+", ids), re.findall(r'NULL|"\w+"', spellings)))
+    code = {name + ",".join(names[label].strip('"') for label in labels.split(", ") if names[label] != "NULL")
+            for name, labels in re.findall(r'\{METRIC_\w+, "(\w+)", \w+, \w+, \{([\w, ]+)\}', text)}
+    check("metrics.c can be read", len(code) >= 30, code)
+    written = {name + labels for name, labels in
+                re.findall(r"`((?:vmsnapd|process)_\w+)(?:\{([\w,]+)\})?`", (ROOT / "README.md").read_text())}
+    same("metrics and their labels", code, written)
+    table = re.search(r"statuses\[\] = \{(.*?)\}", text, re.S).group(1)
+    answered = {int(status) for _, _, operation, _ in document.operations()
+                for status in operation["responses"]}
+    check("every status is counted by itself", answered <= set(map(int, re.findall(r"\d+", table))), answered)
+
+
 def check_answers(program):
     """What the program answers fits the document, and between the answers every member is seen."""
     creation = {"id": "a", "openvmm_version": "0.0.0", "vp_count": 2, "architecture": "x86_64",
@@ -177,6 +195,7 @@ check_fields()
 check_examples()
 check_named_examples()
 check_settings(sys.argv[1])
+check_metrics()
 check_answers(sys.argv[1])
 print(*failures, sep="\n")
 print(f"{passed} passed, {len(failures)} failed")

@@ -89,6 +89,7 @@ static void each_scope_opens_its_own_routes(void **state)
         {{"GET", "/snapshots/a", "read"},           404, 404, 403},
         {{"GET", "/snapshots/a/manifest", "read"},  404, 404, 403},
         {{"POST", "/snapshots/a/validate", "read"}, 422, 422, 403},
+        {{"GET", "/metrics", "read"},               200, 200, 403},
         {{"GET", "/openapi.yaml", "read"},          200, 200, 403},
         {{"POST", "/snapshots", "write"},           403, 422, 403},
         {{"PUT", "/snapshots/a", "write"},          403, 422, 403},
@@ -115,6 +116,7 @@ static void strangers_are_told_nothing(void **state)
         {"POST",    "/snapshots"   },
         {"PATCH",   "/snapshots"   },
         {"GET",     "/nothing"     },
+        {"GET",     "/metrics"     },
         {"GET",     "/openapi.yaml"},
         {"OPTIONS", "/snapshots"   },
     };

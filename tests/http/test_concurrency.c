@@ -131,6 +131,7 @@ static void creates_that_flush_delay_no_reader(void **state)
     struct test *test = *state;
     struct path memory = test_memory(test, "m", 4096, 7);
     struct caller clients[CREATES];
+    auto_answer struct answer metrics = {0};
 
     clock_replace(test_later);
     test_create(test, "warm", &memory, 2);
@@ -149,6 +150,8 @@ static void creates_that_flush_delay_no_reader(void **state)
     assert_int_equal(get(test, "/snapshots/warm/state"), 200);
     assert_int_equal(get(test, "/healthz"), 200);
     assert_int_equal(get(test, "/snapshots/c0"), 404); /* what is being made is not listed */
+    test_get(test, "/metrics", &metrics);
+    assert_non_null(strstr(metrics.body.data, "_lane_busy_threads{lane=\"publish\"} 32\n"));
     hold_flushes(0);
     for (int i = 0; i < CREATES; i++)
         assert_int_equal(join(&clients[i]), 201);
