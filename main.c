@@ -55,6 +55,8 @@ static void log_store(const struct config *config, const struct service *service
               LOG_FLAG("link", can->link), LOG_FLAG("reflink", can->reflink),
               LOG_FLAG("writer_check", can->lease), LOG_NUMBER("uid", geteuid()),
               LOG_TEXT("capabilities", service->capabilities));
+    if (!service->probed)
+        log_event(LOG_WARN, "the disk is full: what its filesystem can do was not tried");
     if (service->leftovers > 0)
         log_event(LOG_WARN, "leftovers could not be removed",
                   LOG_NUMBER("directories", service->leftovers));

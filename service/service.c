@@ -50,6 +50,13 @@ static void list_capabilities(char *out, size_t size)
             len += (size_t)snprintf(out + len, size - len, "%s%s", len ? "," : "", wanted[i].name);
 }
 
+/* A full disk must not keep out the service by which room is made. */
+static bool probe(struct service *service, struct error *err)
+{
+    service->probed = stage_probe(service->store, &service->abilities, err);
+    return service->probed || err->code == ERR_NO_SPACE;
+}
+
 static bool open_store(struct service *service, const struct service_settings *settings,
                        struct error *err)
 {
@@ -58,7 +65,7 @@ static bool open_store(struct service *service, const struct service_settings *s
         return false;
     list_capabilities(service->capabilities, sizeof service->capabilities);
     service->leftovers = stage_recover(service->store);
-    return stage_probe(service->store, &service->abilities, err);
+    return probe(service, err);
 }
 
 static bool open_metrics(struct service *service, struct error *err)

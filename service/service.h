@@ -33,6 +33,7 @@ struct service {
     struct lane *lanes[LANE__COUNT];
     enum capture capture;
     uint64_t state_max_bytes;
+    bool probed; /* false if the disk was too full to try what it can do */
     struct stage_abilities abilities;
     char capabilities[64];     /* that this process has, of those that matter here; or "none" */
     size_t leftovers;          /* directories that recovery had to leave */

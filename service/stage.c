@@ -297,6 +297,8 @@ static bool probe_failed(const struct store *store, const char *what, struct err
 {
     int errnum = errno;
 
+    if (errnum == ENOSPC || errnum == EDQUOT)
+        return error_errno(err, "cannot try %s", what);
     return error_set(err, ERR_INVALID,
                      "the filesystem of %s cannot hold a store: %s does not work there (%s); give "
                      "--store a directory on ext4, XFS, Btrfs or tmpfs",

@@ -63,5 +63,6 @@ struct stage_abilities {
 };
 
 /* Tries on the store's own filesystem what publishing needs. ERR_INVALID, saying what is
- * missing, if the renames are; the rest is reported. */
+ * missing, if the renames are; the rest is reported. ERR_NO_SPACE if there is no room to try,
+ * ERR_IO. */
 bool stage_probe(const struct store *store, struct stage_abilities *out, struct error *err);

@@ -136,7 +136,8 @@ static bool wait_for_lock(const struct store *store, unsigned wait_s, struct err
     }
 }
 
-/* For the message of whoever comes second. */
+/* For the message of whoever comes second. A full disk has no room for it, and must not keep out
+ * the service by which room is made. */
 static bool sign_lock(const struct store *store, struct error *err)
 {
     char host[65] = "";
@@ -148,7 +149,8 @@ static bool sign_lock(const struct store *store, struct error *err)
     int len = snprintf(line, sizeof line, "pid %d on %s since %s\n", (int)getpid(), host, since);
     if (ftruncate(store->lock, 0) != 0)
         return error_errno(err, "cannot write the lock of %s", store->path);
-    return file_write_all(store->lock, line, (size_t)len, "the store's lock", err);
+    return file_write_all(store->lock, line, (size_t)len, "the store's lock", err)
+        || err->code == ERR_NO_SPACE;
 }
 
 static bool take_lock(struct store *store, int own, unsigned wait_s, struct error *err)

@@ -75,6 +75,16 @@ bool mounts_bind(const char *from, const char *at)
     return mount(from, at, NULL, MS_BIND, NULL) == 0 || skip("bind mounts");
 }
 
+void mounts_fill(int fd)
+{
+    off_t end = lseek(fd, 0, SEEK_END);
+
+    /* Ever smaller pieces. */
+    for (off_t piece = (off_t)64 << 20; piece >= 512; piece /= 2)
+        while (posix_fallocate(fd, end, piece) == 0)
+            end += piece;
+}
+
 void mounts_end(const char *at)
 {
     must(umount2(at, 0) == 0, at);

@@ -15,4 +15,8 @@ bool mounts_image(const char *type, const char *at);
 
 bool mounts_tmpfs(const char *at, const char *options);
 bool mounts_bind(const char *from, const char *at);
+
+/* Fills the disk that the file is on, by giving the file all that is free, to the last block. */
+void mounts_fill(int fd);
+
 void mounts_end(const char *at);

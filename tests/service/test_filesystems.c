@@ -1,5 +1,6 @@
 /* Capturing memory on real filesystems: ext4, XFS, Btrfs, tmpfs and bind mounts, in a mount
  * namespace of our own. */
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -54,6 +55,15 @@ static bool create(struct place *place, enum capture capture, struct made *out, 
 
     request(&creation, ID, fixture_memory(&place->fixture).text, capture, 1);
     return snapshot_create(place->fixture.service, &creation, NULL, out, err);
+}
+
+static bool replace(struct place *place, struct made *out, struct error *err)
+{
+    const struct guard guard = {0};
+    auto_creation struct creation creation;
+
+    request(&creation, ID, fixture_memory(&place->fixture).text, CAPTURE_COPY, 1);
+    return snapshot_replace(place->fixture.service, &creation, NULL, &guard, out, err);
 }
 
 static void get_live(struct place *place, struct snapshot *out)
@@ -240,6 +250,37 @@ static void room_is_checked_before_the_first_byte(void **state)
     tear_down(&place);
 }
 
+static void a_full_disk_keeps_neither_the_service_out_nor_what_makes_room(void **state)
+{
+    const struct guard guard = {0};
+    struct error err = {0};
+    struct place place;
+    auto_made struct made made = {0};
+    auto_made struct made again = {0};
+
+    (void)state;
+    if (!set_up(&place) || !mounts_image("xfs", place.at.text)) {
+        fixture_remove(&place.fixture);
+        skip();
+    }
+    move_in(&place);
+    disk_write(fixture_memory(&place.fixture).text, MEMORY_SIZE, 'm');
+    assert_succeeds(create(&place, CAPTURE_COPY, &made, &err));
+    auto_fd int ballast = open(path_of("%s/ballast", place.at.text).text, O_RDWR | O_CREAT, 0600);
+    mounts_fill(ballast);
+    fixture_reopen(&place.fixture);
+    assert_false(place.fixture.service->probed);
+    assert_fails(replace(&place, &again, &err), ERR_NO_SPACE);
+    assert_succeeds(snapshot_delete(place.fixture.service, ID, &guard, &err));
+    fixture_settle(&place.fixture);
+    assert_nothing_left(&place);
+    assert_int_equal(ftruncate(ballast, 0), 0);
+    assert_succeeds(create(&place, CAPTURE_COPY, &again, &err));
+    close_p(&ballast);
+    ballast = -1;
+    tear_down(&place);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -250,6 +291,7 @@ int main(void)
         cmocka_unit_test(memory_on_another_filesystem_is_told_with_openvmms_advice),
         cmocka_unit_test(one_filesystem_through_two_mounts_is_told_as_such),
         cmocka_unit_test(room_is_checked_before_the_first_byte),
+        cmocka_unit_test(a_full_disk_keeps_neither_the_service_out_nor_what_makes_room),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -333,6 +333,20 @@ static void a_filesystem_without_the_renames_is_refused(void **state)
     }
 }
 
+static void a_full_disk_is_not_taken_for_one_without_the_renames(void **state)
+{
+    static const char *const calls[] = {"mkdirat", "openat", "renameat2"};
+    struct error err = {0};
+    struct stage_abilities abilities;
+
+    for (size_t i = 0; i < sizeof calls / sizeof calls[0]; i++) {
+        fault_arm_error(calls[i], i == 1 ? 2 : 1, ENOSPC);
+        assert_fails(stage_probe(store_of(state), &abilities, &err), ERR_NO_SPACE);
+        assert_non_null(fault_disarm().struck);
+        assert_int_equal(count(state, ".vmsnapd/staging"), 0);
+    }
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
@@ -356,6 +370,7 @@ int main(void)
         TEST(recovery_clears_staging_and_trash),
         TEST(a_probe_tells_what_the_filesystem_can_and_leaves_nothing),
         TEST(a_filesystem_without_the_renames_is_refused),
+        TEST(a_full_disk_is_not_taken_for_one_without_the_renames),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
