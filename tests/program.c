@@ -1,7 +1,9 @@
 #include "tests/program.h"
 
 #include <fcntl.h>
+#include <signal.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -37,7 +39,8 @@ void program_run(struct program *program, const char *const *arguments)
             pass_socket(program->passed);
         set_variable("NOTIFY_SOCKET", program->notify_socket);
         set_variable("WATCHDOG_USEC", program->watchdog_usec);
-        execv(BINARY_DIR "/vmsnapd", (char *const *)arguments);
+        prctl(PR_SET_PDEATHSIG, SIGKILL); /* it does not outlive a test that is killed */
+        execv(program->binary ? program->binary : BINARY_DIR "/vmsnapd", (char *const *)arguments);
         _exit(127);
     }
     close(ends[1]);
@@ -46,11 +49,12 @@ void program_run(struct program *program, const char *const *arguments)
 
 void program_read_until(struct program *program, const char *text, char *line, size_t size)
 {
+    *line = '\0';
     while (fgets(line, (int)size, program->output))
         if (text && strstr(line, text))
             return;
     if (text)
-        fail_msg("it ended without \"%s\"", text);
+        fail_msg("it ended without \"%s\": %s", text, line);
 }
 
 #define MORE_ARGUMENTS 16
@@ -82,6 +86,15 @@ int program_finish(struct program *program)
     fclose(program->output);
     must(waitpid(program->pid, &status, 0) == program->pid, "waitpid");
     return WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status);
+}
+
+long program_resident_kib(const struct program *program)
+{
+    FILE *file = fopen(path_of("/proc/%d/statm", (int)program->pid).text, "r");
+    char line[128] = "";
+
+    must(file && fgets(line, sizeof line, file) && fclose(file) == 0, "statm");
+    return strtol(strchr(line, ' '), NULL, 10) * (sysconf(_SC_PAGESIZE) / 1024);
 }
 
 int program_setup(void **state)

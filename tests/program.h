@@ -7,7 +7,8 @@
 
 struct program {
     pid_t pid;
-    FILE *output; /* what it says on standard output and error */
+    FILE *output;       /* what it says on standard output and error */
+    const char *binary; /* NULL: the one that was built with the test */
 
     /* What systemd would give it: a socket, if above 0, and variables, unless they are NULL. */
     int passed;
@@ -29,6 +30,8 @@ void program_serve(struct test *test, struct program *program, const char *const
 
 /* Waits for its end: the exit status, or minus the signal that ended it. */
 int program_finish(struct program *program);
+
+long program_resident_kib(const struct program *program);
 
 /* For cmocka: *state is a test without a server in this process. */
 int program_setup(void **state);

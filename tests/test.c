@@ -1,7 +1,6 @@
 #include "tests/test.h"
 
 #include <arpa/inet.h>
-#include <curl/curl.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <stdio.h>
@@ -164,10 +163,15 @@ static int note_head(CURL *curl, curl_infotype kind, char *data, size_t size, vo
 
 static struct curl_slist *list_headers(const struct call *call)
 {
-    struct curl_slist *list = curl_slist_append(NULL, "Expect:");
+    struct curl_slist *list = NULL;
+    bool expects = false;
 
-    for (size_t i = 0; i < 8 && call->headers[i]; i++)
+    for (size_t i = 0; i < 8 && call->headers[i]; i++) {
         list = curl_slist_append(list, call->headers[i]);
+        expects = expects || strncasecmp(call->headers[i], "Expect:", 7) == 0;
+    }
+    if (!expects)
+        list = curl_slist_append(list, "Expect:"); /* curl would send one with large bodies */
     return call->chunked ? curl_slist_append(list, "Transfer-Encoding: chunked") : list;
 }
 
@@ -182,16 +186,18 @@ static void record(struct text *sent, const struct call *call, const struct answ
     record_exchange(sent, &received);
 }
 
-static void perform(CURL *curl, const struct call *call, struct answer *out)
+CURLcode test_perform(CURL *curl, const char *server, const struct call *call, struct answer *out)
 {
     struct rest rest;
+    auto_text struct text url = {0};
     auto_text struct text sent = {0};
     struct curl_slist *headers = list_headers(call);
 
+    must(text_appendf(&url, "%s%s", server, call->path), "memory");
+    curl_easy_setopt(curl, CURLOPT_URL, url.data);
     curl_easy_setopt(curl, CURLOPT_VERBOSE, 1L);
     curl_easy_setopt(curl, CURLOPT_DEBUGFUNCTION, note_head);
     curl_easy_setopt(curl, CURLOPT_DEBUGDATA, &sent);
-
     curl_easy_setopt(curl, CURLOPT_PATH_AS_IS, 1L);
     curl_easy_setopt(curl, CURLOPT_HTTPHEADER, headers);
     curl_easy_setopt(curl, CURLOPT_HEADERFUNCTION, take);
@@ -205,23 +211,23 @@ static void perform(CURL *curl, const struct call *call, struct answer *out)
         curl_easy_setopt(curl, CURLOPT_CUSTOMREQUEST, call->method);
     CURLcode code = curl_easy_perform(curl);
     curl_slist_free_all(headers);
-    if (code != CURLE_OK)
-        fail_msg("%s: %s", call->path, curl_easy_strerror(code));
     curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &out->status);
-    record(&sent, call, out);
+    if (code == CURLE_OK)
+        record(&sent, call, out);
+    if (out->body.len > 0)
+        out->json = json_loadb(out->body.data, out->body.len, JSON_ALLOW_NUL, NULL);
+    return code;
 }
 
 void test_call(struct test *test, const struct call *call, struct answer *out)
 {
-    auto_text struct text url = {0};
     CURL *curl = curl_easy_init();
 
-    must(curl && text_appendf(&url, "%s%s", test->url, call->path), "curl");
-    curl_easy_setopt(curl, CURLOPT_URL, url.data);
-    perform(curl, call, out);
+    must(curl, "curl");
+    CURLcode code = test_perform(curl, test->url, call, out);
     curl_easy_cleanup(curl);
-    if (out->body.len > 0)
-        out->json = json_loadb(out->body.data, out->body.len, JSON_ALLOW_NUL, NULL);
+    if (code != CURLE_OK)
+        fail_msg("%s: %s", call->path, curl_easy_strerror(code));
 }
 
 void test_send(struct test *test, const char *method, const char *path, struct answer *out,
@@ -260,7 +266,7 @@ void test_create(struct test *test, const char *id, const struct path *memory, u
 
 const char *answer_header(const struct answer *answer, const char *name)
 {
-    static char value[1024];
+    static _Thread_local char value[1024];
     size_t len = strlen(name);
 
     for (const char *line = text_str(&answer->head); line; line = strstr(line, "\r\n")) {
@@ -333,17 +339,20 @@ void assert_blames(const struct answer *answer, const char *where)
     fail_msg("%s is not blamed: %s", where, text_str(&answer->body));
 }
 
+/* -1 if nobody listens. */
 static int raw_connect(const void *address, size_t len)
 {
     const struct sockaddr *generic = address;
-    int fd = socket(generic->sa_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    auto_fd int fd = socket(generic->sa_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
-    must(fd >= 0 && connect(fd, generic, (socklen_t)len) == 0, "connect");
+    must(fd >= 0, "socket");
+    if (connect(fd, generic, (socklen_t)len) != 0)
+        return -1;
     record_begin(fd);
-    return fd;
+    return TAKE_FD(fd);
 }
 
-int raw_open(struct test *test)
+int raw_try(const struct test *test)
 {
     struct sockaddr_in address = {.sin_family = AF_INET};
 
@@ -352,13 +361,23 @@ int raw_open(struct test *test)
     return raw_connect(&address, sizeof address);
 }
 
+int raw_open(struct test *test)
+{
+    int fd = raw_try(test);
+
+    must(fd >= 0, "connect");
+    return fd;
+}
+
 int raw_open_unix(const char *path)
 {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
 
     must(strlen(path) < sizeof address.sun_path, path);
     memcpy(address.sun_path, path, strlen(path) + 1);
-    return raw_connect(&address, sizeof address);
+    int fd = raw_connect(&address, sizeof address);
+    must(fd >= 0, path);
+    return fd;
 }
 
 void raw_send(int fd, const void *data, size_t len)

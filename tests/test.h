@@ -3,6 +3,7 @@
  * (tests/record.h), to be checked against openapi.yaml. */
 #pragma once
 
+#include <curl/curl.h>
 #include <jansson.h>
 
 #include "api/listen.h"
@@ -62,6 +63,10 @@ struct call {
 /* Returns what came; `out` is a zeroed answer. */
 void test_call(struct test *test, const struct call *call, struct answer *out);
 
+/* The same over a handle of the caller's, fresh or reset, which keeps its connections; from any
+ * thread. Anything but CURLE_OK says why no answer came, or not the whole of it. */
+CURLcode test_perform(CURL *curl, const char *server, const struct call *call, struct answer *out);
+
 /* POST or PUT of a JSON document, formatted. */
 void test_send(struct test *test, const char *method, const char *path, struct answer *out,
                const char *fmt, ...) __attribute__((format(printf, 5, 6)));
@@ -83,7 +88,8 @@ void assert_problem(const struct answer *answer, long status, const char *code);
 /* It also blames this member: "/vp_count", or "?limit" for a query parameter. */
 void assert_blames(const struct answer *answer, const char *where);
 
-/* A connection: sends these bytes as they are. */
+/* A connection: sends these bytes as they are. raw_try() gives -1 if nobody listens. */
+int raw_try(const struct test *test);
 int raw_open(struct test *test);
 int raw_open_unix(const char *path);
 void raw_send(int fd, const void *data, size_t len);

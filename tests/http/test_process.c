@@ -215,15 +215,6 @@ static void health_wants_200_within_seconds(void **state)
     assert_int_equal(judge(""), 1); /* and the connection stays open */
 }
 
-static long resident_kib(pid_t pid)
-{
-    FILE *file = fopen(path_of("/proc/%d/statm", (int)pid).text, "r");
-    char line[128] = "";
-
-    must(file && fgets(line, sizeof line, file) && fclose(file) == 0, "statm");
-    return strtol(strchr(line, ' '), NULL, 10) * (sysconf(_SC_PAGESIZE) / 1024);
-}
-
 #define PIPELINED 100
 
 static void get_many(struct test *test, int rounds)
@@ -251,11 +242,11 @@ static void many_requests_leave_no_descriptor_and_no_memory_behind(void **state)
     size_t before = disk_count(descriptors.text);
     test_create(test, "a", &memory, 2);
     get_many(test, 20); /* caches and heaps have found their size */
-    long resident = resident_kib(program.pid);
+    long resident = program_resident_kib(&program);
     assert_true(resident > 0);
     get_many(test, 200);
 #ifndef SANITIZED /* a sanitizer keeps what is freed */
-    assert_in_range(resident_kib(program.pid), 1, resident + 1024);
+    assert_in_range(program_resident_kib(&program), 1, resident + 1024);
 #endif
     /* A connection is closed soon after its last answer; of what leaks there would be ever more. */
     for (int i = 0; i < 100 && disk_count(descriptors.text) > before + 1; i++)
