@@ -36,6 +36,7 @@ static const struct option table[] = {
     {"--max-connections-per-address", "N", "1024",     "of one client; 0 for no limit",          OPTION_COUNT,   AT(max_connections_per_address), 0, 1000000},
     {"--max-requests-per-second", "N", "10000",        "of one client; 0 for no limit",          OPTION_COUNT,   AT(max_requests_per_second), 0, 1000000000},
     {"--max-queued",      "N",       "1024",           "requests that wait for a disk",          OPTION_COUNT,   AT(max_queued),      1, 1000000},
+    {"--max-head",        "BYTES",   "5K",             "largest request head",                   OPTION_BYTES,   AT(max_head),        4096, 1 << 20},
     {"--head-timeout",    "SECONDS", "10",             "for a whole request head",               OPTION_SECONDS, AT(head_timeout_s),  1, 3600},
     {"--body-timeout",    "SECONDS", "10",             "that a body may be behind its least rate", OPTION_SECONDS, AT(body_timeout_s), 1, 3600},
     {"--idle-timeout",    "SECONDS", "75",             "closes a connection that is silent",     OPTION_SECONDS, AT(idle_timeout_s),  1, 3600},

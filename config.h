@@ -34,6 +34,7 @@ struct config {
     uint64_t max_connections_per_address;
     uint64_t max_requests_per_second;
     uint64_t max_queued;
+    uint64_t max_head;
     uint64_t head_timeout_s;
     uint64_t body_timeout_s;
     uint64_t idle_timeout_s;

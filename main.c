@@ -87,6 +87,7 @@ static struct server *start_server(const struct config *config, struct service *
         .http = {
                  .hosts = config->hosts.items,
                  .host_count = config->hosts.count,
+                 .head_max = config->max_head,
                  .auth = auth,
                  .origins = config->origins.items,
                  .origin_count = config->origins.count,

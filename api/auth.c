@@ -24,7 +24,7 @@ struct peer_scope {
 
 struct auth {
     const struct auth_settings *settings;
-    struct digester *digester;
+    struct digester *digester; /* NULL without a token file */
     struct peer_scope *peers;
     pthread_rwlock_t lock; /* of the tokens */
     struct tokens tokens;
@@ -113,8 +113,11 @@ struct auth *auth_open(const struct auth_settings *settings, struct error *err)
     }
     auth->settings = settings;
     pthread_rwlock_init(&auth->lock, NULL);
-    auth->digester = digester_new(err);
-    if (auth->digester && read_peers(auth, err) && auth_reload(auth, err))
+    /* Where no token is compared, OpenSSL need not be set up: that takes 2 MB. */
+    if (settings->token_file)
+        auth->digester = digester_new(err);
+    if ((auth->digester || !settings->token_file) && read_peers(auth, err)
+        && auth_reload(auth, err))
         return auth;
     auth_close(auth);
     return NULL;
@@ -167,7 +170,8 @@ static bool identify_token(struct auth *auth, const char *authorization, struct 
     unsigned char digest[DIGEST_SIZE];
     size_t len = token ? strnlen(token, TOKEN_MAX + 1) : 0;
 
-    if (!token || len > TOKEN_MAX || !digester_run(auth->digester, token, len, digest))
+    if (!token || !auth->digester || len > TOKEN_MAX
+        || !digester_run(auth->digester, token, len, digest))
         return false;
     pthread_rwlock_rdlock(&auth->lock);
     bool found = find_token(&auth->tokens, digest, out);

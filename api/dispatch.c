@@ -256,6 +256,9 @@ static bool find_route(struct request *request, struct error *err)
 /* Whoever is refused for these reasons is not heard any longer. */
 static bool check_connection(const struct request *request, struct error *err)
 {
+    if (request->head_len > request->settings->head_max)
+        return error_set(err, ERR_HEAD_TOO_LARGE, "a request's head may be %zu bytes long, not %zu",
+                         request->settings->head_max, request->head_len);
     if (request->refusal == ERR_NONE)
         return gate_check_framing(request, err);
     return error_set(err, request->refusal, "there are too many connections%s",

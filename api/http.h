@@ -49,6 +49,7 @@ struct request {
     struct service *service;
     const struct http_settings *settings;
     const struct peer *peer; /* who sent it, for as long as its connection is open */
+    size_t head_len;         /* bytes, from the method to the empty line */
     enum error_code refusal; /* of its connection, which is one too many; or ERR_NONE */
     bool is_draining;        /* the service is about to end */
     char *target;            /* raw; owned */
@@ -80,6 +81,7 @@ struct request {
 struct http_settings {
     char *const *hosts; /* names besides localhost and IP literals by which clients may call us */
     size_t host_count;
+    size_t head_max; /* bytes of a request's head */
     struct auth *auth;
     struct limits *limits;
     char *const *origins; /* whose web pages may read our answers */

@@ -33,6 +33,7 @@ static const struct {
     {422, "Reflink unsupported"   }, /* ERR_REFLINK_UNSUPPORTED */
     {422, "Too many links"        }, /* ERR_TOO_MANY_LINKS */
     {429, "Too many requests"     }, /* ERR_TOO_MANY_REQUESTS */
+    {431, "Head too large"        }, /* ERR_HEAD_TOO_LARGE */
     {500, "Snapshot damaged"      }, /* ERR_DAMAGED */
     {500, "Input/output error"    }, /* ERR_IO */
     {500, "Internal error"        }, /* ERR_INTERNAL */

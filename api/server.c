@@ -18,8 +18,9 @@
 #include "service/cache.h"
 #include "service/file.h"
 
-/* Per connection: holds the request's head. The library zeroes it for every request. */
-#define CONNECTION_MEMORY ((size_t)16 << 10)
+/* What a connection's memory holds besides a request's head: some 60 bytes for each of its fields,
+ * and the head of the answer. */
+#define BESIDE_HEAD 3072
 
 /* What is read from a file at a time, by a lane, and handed to the socket from memory. */
 #define FILE_PIECE ((size_t)256 << 10)
@@ -471,6 +472,9 @@ static enum MHD_Result begin(struct exchange *exchange, const char *method, cons
 
     exchange->phase = BODY_EXPECTED;
     exchange->request.method = method_parse(method);
+    exchange->request.head_len =
+        MHD_get_connection_info(exchange->connection, MHD_CONNECTION_INFO_REQUEST_HEADER_SIZE)
+            ->header_size;
     exchange->request.is_draining = is_closing(exchange->server);
     exchange->request.is_http_1_1 = strcmp(version, MHD_HTTP_VERSION_1_1) == 0;
     MHD_get_connection_values_n(exchange->connection, MHD_HEADER_KIND, read_header, &reader);
@@ -695,7 +699,7 @@ static struct MHD_Daemon *start_daemon(struct server *server,
         MHD_OPTION_EXTERNAL_LOGGER, log_library, NULL,
         MHD_OPTION_CONNECTION_LIMIT, server->connections_max + REFUSED_MAX + 1,
         MHD_OPTION_CONNECTION_TIMEOUT, settings->idle_timeout_s,
-        MHD_OPTION_CONNECTION_MEMORY_LIMIT, CONNECTION_MEMORY,
+        MHD_OPTION_CONNECTION_MEMORY_LIMIT, settings->http.head_max + BESIDE_HEAD,
         MHD_OPTION_STRICT_FOR_CLIENT, 0,
         MHD_OPTION_URI_LOG_CALLBACK, note_target, server,
         MHD_OPTION_UNESCAPE_CALLBACK, keep_escapes, NULL,

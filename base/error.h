@@ -32,6 +32,7 @@
     X(ERR_REFLINK_UNSUPPORTED, "reflink_unsupported")   \
     X(ERR_TOO_MANY_LINKS, "too_many_links")             \
     X(ERR_TOO_MANY_REQUESTS, "too_many_requests")       \
+    X(ERR_HEAD_TOO_LARGE, "head_too_large")             \
     X(ERR_DAMAGED, "snapshot_damaged")                  \
     X(ERR_IO, "io_error")                               \
     X(ERR_INTERNAL, "internal")                         \

@@ -98,9 +98,9 @@ const struct metric_info metric_table[METRIC__COUNT] = {
 /* clang-format on */
 
 /* Those of openapi.yaml, the frequent ones first, and 0 for no answer. */
-static const uint16_t statuses[] = {200, 304, 201, 204, 206, 404, 409, 422, 400, 401, 403,
-                                    405, 406, 412, 413, 415, 416, 421, 429, 500, 501, 503,
-                                    507, 0, STATUS_OTHER};
+static const uint16_t statuses[] = {200, 304, 201, 204, 206, 404, 409, 422, 400,
+                                    401, 403, 405, 406, 412, 413, 415, 416, 421,
+                                    429, 431, 500, 501, 503, 507, 0, STATUS_OTHER};
 #define STATUS_COUNT (sizeof statuses / sizeof statuses[0])
 
 static const size_t label_sizes[LABEL__COUNT] = {

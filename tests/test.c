@@ -36,6 +36,7 @@ int test_setup(void **state)
     test->settings = (struct server_settings){
         .event_threads = 2,
         .connections_max = 1024,
+        .http.head_max = 5120,
         .head_timeout_s = 10,
         .body_timeout_s = 10,
         .idle_timeout_s = 60,

@@ -182,6 +182,19 @@ bench_logged() {
     stop_all
 }
 
+bench_idle() {
+    local resident slowest
+    serve --no-access-log --token-file "$home/tokens" --max-connections 12000 --max-connections-per-address 20000
+    truncate -s 8M "$home/vm/small.bin"
+    create bench small.bin link
+    sleep 0.2
+    read -r resident slowest < <(/usr/bin/python3 tests/bench/idle.py "$port" "$server" 10000 "$token")
+    judge 'resident with 10,000 idle connections : 100 MiB' "$resident KiB" '102400 KiB' \
+        "$(divide "$resident" 102400)" '<1.0'
+    judge 'new request beside them, p99 : 5 ms' "$slowest ms" '5 ms' "$(divide "$slowest" 5)" '<1.0'
+    finish
+}
+
 create_by_loop() {
     mkdir "$home/loop"
     sync
@@ -309,6 +322,7 @@ bench_size() {
 
 bench_requests
 bench_logged
+bench_idle
 bench_creates
 bench_copies
 bench_size

@@ -249,6 +249,37 @@ static void a_name_that_is_not_ours_is_misdirected(void **state)
     }
 }
 
+/* GET /healthz with a head of so many bytes. */
+static void send_head(struct test *test, size_t len, struct text *answer)
+{
+    static const char start[] = "GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n"
+                                "X-Filler: ";
+    auto_text struct text head = {0};
+
+    text_appends(&head, start);
+    while (head.len < len - 4)
+        text_append(&head, "c", 1);
+    text_appends(&head, "\r\n\r\n");
+    raw_exchange(test, head.data, answer);
+}
+
+static void a_head_may_be_just_so_long(void **state)
+{
+    struct test *test = *state;
+    const size_t most = test->settings.http.head_max;
+    auto_text struct text fits = {0};
+    auto_text struct text longer = {0};
+    auto_text struct text far_longer = {0};
+
+    send_head(test, most, &fits);
+    assert_memory_equal(fits.data, "HTTP/1.1 200 ", 13);
+    send_head(test, most + 1, &longer);
+    assert_memory_equal(longer.data, "HTTP/1.1 431 ", 13);
+    assert_non_null(strstr(longer.data, "\"code\":\"head_too_large\""));
+    send_head(test, 3 * most, &far_longer); /* the library's own refusal */
+    assert_memory_equal(far_longer.data, "HTTP/1.1 431 ", 13);
+}
+
 static void a_name_that_was_given_to_it_is_its_own(void **state)
 {
     static char *names[] = {"vms.example"};
@@ -349,6 +380,7 @@ int main(void)
         WITH_SERVER(requests_are_judged_at_the_gate),
         WITH_SERVER(lengths_that_are_no_number_are_refused),
         WITH_SERVER(a_name_that_is_not_ours_is_misdirected),
+        WITH_SERVER(a_head_may_be_just_so_long),
         WITH_SERVER(a_name_that_was_given_to_it_is_its_own),
         WITH_SERVER(http_1_0_needs_no_host),
         WITH_SERVER(targets_in_absolute_form_name_their_host),
