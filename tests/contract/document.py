@@ -35,8 +35,10 @@ def no_constant(name):
 
 def parse_json(data):
     """Bytes to a value, as strictly as the document says; ValueError."""
-    return json.loads(data.decode(), parse_float=NoInteger, parse_constant=no_constant,
-                      object_pairs_hook=unique)
+    value = json.loads(data.decode(), parse_float=NoInteger, parse_constant=no_constant,
+                       object_pairs_hook=unique)
+    json.dumps(value, ensure_ascii=False, default=str).encode()  # half a surrogate pair is no text
+    return value
 
 
 def check_pattern(validator, pattern, instance, schema):
@@ -120,7 +122,7 @@ class Document:
 
     def text_faults(self, schema, text):
         """The same for the value of a parameter or a header: a number, if the schema wants one."""
-        if self.resolve(schema).get("type") == "integer" and re.fullmatch(r"-?[0-9]+", text):
+        if self.resolve(schema).get("type") == "integer" and re.fullmatch(r"0|-?[1-9][0-9]*", text):
             return self.faults(schema, int(text))
         return self.faults(schema, text)
 
@@ -139,12 +141,13 @@ class Document:
     def operation(self, method, target):
         """The operation that takes a request, HEAD as GET; None where none does."""
         item, _ = self.find(target)
-        return item.get("get" if method == "HEAD" else method.lower()) if item else None
+        is_known = item is not None and method.lower() in METHODS + ("head",) and method.isupper()
+        return item.get("get" if method == "HEAD" else method.lower()) if is_known else None
 
     def responses(self, method, target):
         """What a request may be answered, by status."""
         operation = self.operation(method, target)
-        if operation and method != method.lower():
+        if operation:
             return operation["responses"]
         return self.other_responses("options" if method == "OPTIONS" else "unrouted")
 

@@ -157,9 +157,15 @@ def read_parts(content_type, body):
     """A multipart body as the object that its schema describes; ValueError."""
     head = b"Content-Type: " + content_type.encode() + b"\r\n\r\n"
     message = email.parser.BytesParser(policy=email.policy.HTTP).parsebytes(head + body)
+    if message.defects:
+        raise ValueError(message.defects)
     parts = {}
     for part in message.iter_parts():
-        name = part.get_param("name", header="Content-Disposition")
+        name = str(part.get_param("name", header="Content-Disposition"))
+        if part.get("Content-Disposition", "").split(";")[0].lower() != "form-data":
+            raise ValueError("a part is no form-data")
+        if part.get("Content-Transfer-Encoding", "binary").lower() not in ("binary", "8bit", "7bit"):
+            raise ValueError(f"the part {name} is encoded")
         data = part.get_payload(decode=True)
         if name in parts:
             raise ValueError(f"the part {name} stands twice")

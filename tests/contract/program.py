@@ -1,5 +1,6 @@
 """The program on a store of its own, and a client of it."""
 
+import contextlib
 import http.client
 import shutil
 import socket
@@ -64,7 +65,8 @@ class Client:
         lines = [f"{method} {target} HTTP/1.1", "Host: localhost"]
         lines += [f"{name}: {value}" for name, value in headers]
         self.socket = self.socket or socket.create_connection(self.address, timeout=30)
-        self.socket.sendall("\r\n".join([*lines, "", ""]).encode("latin-1") + (body or b""))
+        with contextlib.suppress(BrokenPipeError, ConnectionResetError):  # it is answered already
+            self.socket.sendall("\r\n".join([*lines, "", ""]).encode("latin-1") + (body or b""))
         answer = http.client.HTTPResponse(self.socket, method=method)
         answer.begin()
         exchange = Exchange(method, target, headers, body or b"", True, answer.status,

@@ -1,0 +1,294 @@
+"""Requests, valid and not: built as the document allows, then bent in ways that it may forbid.
+
+Whether it does is for the document to say, and for model.py what the service must make of it. What
+stands in braces is filled in when the request is sent: {home}, {memory}, {etag} and {cursor}."""
+
+import base64
+import json
+import urllib.parse
+from dataclasses import dataclass
+
+from hypothesis import strategies as st
+
+IDS = ["a", "b", "c-1.x_", "z" * 128]
+BAD_IDS = [".", "..", ".a", "-", "a" * 129, "a%20b", "%c3%a9", "a%2fb", "%00", "%zz", "%", "%ff", "a+b"]
+TEXTS = ["", "0", "x", "x" * 256, "x" * 257, "é" * 128, "é" * 129, "\0", "a\0b", "\U0001f600", "\ud800", "a\nb"]
+BOUNDS = [0, 1, 2, 4096, 2**31, 2**32, 2**53, 2**63, 2**64, 10**30]
+INTEGERS = sorted({sign * bound + step for bound in BOUNDS for sign in (1, -1) for step in (-1, 0, 1)})
+TIMES = ["2026-01-02T03:04:05Z", "2026-01-02t03:04:05.123456789+23:59", "0001-01-01T00:00:00Z",
+         "9999-12-31T23:59:59.999999999Z", "2024-02-29T00:00:00-00:00", "2026-01-02T03:04:05.1234567890Z",
+         "2023-02-29T00:00:00Z", "2026-13-01T00:00:00Z", "2026-01-02T24:00:00Z", "2026-01-02T23:59:60Z",
+         "0000-12-31T23:59:59Z", "2026-01-02 03:04:05Z", "2026-01-02T03:04:05", "2026-01-02T03:04:05+24:00",
+         "2026-01-02T03:04:05.Z", "2026-01-02T03:04:05Z\n", "1900-02-29T00:00:00Z", "2000-02-29T00:00:00Z"]
+
+
+@dataclass
+class Call:
+    method: str
+    target: str
+    headers: list
+    body: bytes = None
+
+    def __repr__(self):
+        return f"{self.method} {self.target} {self.headers} {self.body!r:.1000}"
+
+
+class Number(float):
+    """A number as it is written: json.dumps() asks for its repr."""
+
+    def __new__(cls, text):
+        self = super().__new__(cls, 0)
+        self.text = text
+        return self
+
+    def __repr__(self):
+        return self.text
+
+
+def dump(value):
+    """JSON; a list of pairs marked as members may hold one twice."""
+    if isinstance(value, Members):
+        return "{" + ",".join(f"{json.dumps(name)}:{dump(one)}" for name, one in value.pairs) + "}"
+    if isinstance(value, Number):
+        return value.text
+    if isinstance(value, dict):
+        return dump(Members(list(value.items())))
+    if isinstance(value, list):
+        return "[" + ",".join(map(dump, value)) + "]"
+    return json.dumps(value)
+
+
+@dataclass
+class Members:
+    pairs: list
+
+
+def mostly(good, bad):
+    """Fourteen times out of fifteen a good one: there are many in a request."""
+    return st.integers(0, 14).flatmap(lambda n: bad if n == 14 else good)
+
+
+def choose(*values):
+    return st.sampled_from(values)
+
+
+texts = st.sampled_from(TEXTS) | st.text(max_size=20)
+integers = st.sampled_from(INTEGERS) | st.integers(-2**65, 2**65)
+numbers = integers | integers.map(str) | choose(*map(Number, (
+    "4096.0", "1e3", "-0", "0.5", "1E400", "2.0e0"))) | choose("+1", "01", "1 ", "0x1", "-0", "")
+scalars = st.none() | st.booleans() | numbers | texts
+values = st.recursive(scalars, lambda inner: st.lists(inner, max_size=3)
+                      | st.dictionaries(texts, inner, max_size=3), max_leaves=5)
+
+sizes = choose(4096, "4096", 8192, "8192", 1, 0)
+paths = mostly(choose("{home}/m1", "{home}/m2", "{memory}"),
+               choose("{home}/none", "{home}/empty", "{home}/directory", "{home}/link", "{home}",
+                      "{home}/../outside", "{home}x/m1", "/etc/passwd", "/", "m1", "", "/\0",
+                      "{home}/m1\0", "{home}//m1", "{home}/./m1", "/" + "x" * 4094, "/" + "x" * 4095))
+timestamps = (st.sampled_from(TIMES)
+              | st.datetimes().map(lambda time: time.isoformat() + "Z")
+              | st.fixed_dictionaries({"seconds": numbers, "nanos": numbers})
+              | st.dictionaries(choose("seconds", "nanos", "x"), numbers))
+labels = mostly(st.dictionaries(choose(*IDS), choose("", "x", "é" * 128), max_size=3),
+                st.dictionaries(choose(*IDS, "", ".", "a b", "é"), texts, max_size=3)
+          | st.integers(63, 65).map(lambda n: {f"k{i}": "v" for i in range(n)}))
+arguments = mostly(st.lists(choose("--uefi", "", "é", "a b"), max_size=3), st.lists(texts, max_size=2)
+             | choose(["x" * 65536], ["x" * 65537], ["x" * 32768] * 2, ["x" * 32768] * 3, ["é" * 32769]))
+# A state.bin of no units, of one, and what is none.
+states = choose(b"", b"\n\0", b"\n\x0f\n\x03pit\x12\x08\n\x01t\x12\x03\n\x01x", b"\xff", b"garbage")
+encoded = (states | st.binary(max_size=20)).map(lambda data: base64.b64encode(data).decode())
+
+CREATION = {
+    "id": mostly(choose(*IDS), texts),
+    "memory_file_path": paths,
+    "capture": mostly(choose("link", "copy", "isolate", "reflink"), texts),
+    "state_file_path": paths,
+    "state_base64": mostly(encoded, texts | choose("AA", "AA==", "AB==", "AAA=", "A===", "AA=\n", "-_==", "====")),
+    "openvmm_version": mostly(choose("0.0.0", "", "é" * 128), texts),
+    "vp_count": mostly(choose(1, 2, 2**32 - 1, "2"), numbers),
+    "architecture": mostly(choose("x86_64", "aarch64"), texts),
+    "page_size": mostly(choose(4096, 65536, "8192"), numbers),
+    "memory_size_bytes": mostly(sizes, numbers),
+    "created_at": mostly(choose(*TIMES[:5]), timestamps),
+    "vmm_args": arguments,
+    "labels": labels,
+    "allow_writer": st.booleans(),
+}
+REQUIRED = ("memory_file_path", "openvmm_version", "vp_count", "architecture")
+EXPECTATIONS = {
+    "architecture": texts,
+    "memory_size_bytes": mostly(sizes, numbers),
+    "vp_count": mostly(choose(1, "2"), numbers),
+    "page_size": mostly(choose(4096, "8192"), numbers),
+    "state_units": st.lists(texts, max_size=3),
+}
+
+
+@st.composite
+def documents(draw, members, required=()):
+    """An object of some of these members; one time out of five it is bent."""
+    names = list(required) + draw(st.lists(st.sampled_from(sorted(members)), max_size=4, unique=True))
+    pairs = [(name, draw(members[name])) for name in dict.fromkeys(names)]
+    if draw(st.integers(0, 4)) < 4:
+        return Members(pairs)
+    at = draw(st.integers(0, len(pairs)))
+    kind = draw(choose("drop", "add", "double", "replace", "whole"))
+    if kind == "drop":
+        del pairs[at:at + 1]
+    elif kind == "add":
+        pairs.insert(at, (draw(texts), draw(values)))
+    elif kind == "double":
+        pairs += pairs[at:at + 1]
+    elif kind == "replace" and at < len(pairs):
+        pairs[at] = (pairs[at][0], draw(values))
+    elif kind == "whole":
+        return draw(values)
+    return Members(pairs)
+
+
+@st.composite
+def json_bodies(draw, members, required=()):
+    data = dump(draw(documents(members, required))).encode()
+    if draw(st.integers(0, 19)) < 19:
+        return data
+    at = draw(st.integers(0, len(data)))
+    return draw(choose(data[:at], data[:at] + b"\xff" + data[at:], data[:at] + b"\0" + data[at:],
+                       b"\xef\xbb\xbf" + data, data + b" \n", data + b"x", data.replace(b":", b" : "),
+                       data + b" " * (64 << 10)))
+
+
+JSON_TYPES = mostly(choose("application/json", "application/json; charset=utf-8", "APPLICATION/JSON"),
+                    choose("text/plain", "application/jsonx", "application/xml", "", None,
+                           "application/x-www-form-urlencoded"))
+
+
+@st.composite
+def part(draw, name, kind, data):
+    disposition = draw(mostly(choose('form-data; name="%s"', 'Form-Data;name=%s; filename="f"'),
+                              choose('form-data; name="%sx"', 'attachment; name="%s"', "form-data")))
+    head = [b"Content-Disposition: " + disposition.replace("%s", name).encode()]
+    if draw(st.booleans()):
+        head.append(b"Content-Type: " + kind)
+    coding = draw(mostly(st.none(), choose(b"binary", b"8bit", b"7bit", b"base64", b"quoted-printable")))
+    if coding:
+        head.append(b"Content-Transfer-Encoding: " + coding)
+    return b"\r\n".join(head) + b"\r\n\r\n" + data
+
+
+@st.composite
+def multipart_bodies(draw):
+    """Content-Type and body."""
+    boundary = draw(choose(b"x", b"----b0undary", b"y" * 70))
+    snapshot = part("snapshot", b"application/json", draw(json_bodies(CREATION, REQUIRED)))
+    state = part("state", b"application/octet-stream", draw(states))
+    parts = draw(mostly(choose([snapshot, state], [state, snapshot], [snapshot]),
+                        choose([], [state], [snapshot, snapshot], [state, snapshot, state],
+                               [snapshot, part("other", b"text/plain", b"x")])))
+    body = b"".join(b"--" + boundary + b"\r\n" + draw(one) + b"\r\n" for one in parts)
+    body += draw(mostly(choose(b"--" + boundary + b"--\r\n", b"--" + boundary + b"--"),
+                        choose(b"", b"--" + boundary)))
+    kind = draw(mostly(choose('multipart/form-data; boundary="%s"', "Multipart/Form-Data;boundary=%s"),
+                       choose("multipart/form-data", "multipart/mixed; boundary=%s")))
+    return kind.replace("%s", boundary.decode()), body
+
+
+def pairs_of(names):
+    return st.tuples(names, st.none() | mostly(choose("0", "1"), texts) | choose("live", "{cursor}", "01", "1000"))
+
+
+@st.composite
+def queries(draw, *good):
+    """What follows the path: mostly good parameters."""
+    names = mostly(choose(*good), choose("colour", "", "limit", "force", "Limit")) if good else choose("colour", "x")
+    chosen = draw(mostly(choose(*GOOD_QUERIES.get(good, [""])), st.lists(pairs_of(names), max_size=3)))
+    if isinstance(chosen, str):
+        return chosen
+    quoted = [urllib.parse.quote(name) + ("" if value is None else
+                                          "=" + urllib.parse.quote(value.encode("utf-8", "replace"), safe="{}"))
+              for name, value in chosen]
+    return "?" + "&".join(quoted) if quoted else ""
+
+
+GOOD_QUERIES = {
+    ("limit", "cursor", "include"): ["", "?limit=1", "?limit=1000", "?limit=2&include=live", "?cursor={cursor}",
+                                     "?limit=0", "?limit=1001", "?%6cimit=1"],
+    ("include",): ["", "?include=live", "?include=%6Cive"],
+    ("force",): ["", "?force=0", "?force=1"],
+    ("strict",): ["", "?strict=0", "?strict=1"],
+}
+
+TAGS = ["*", "{etag}", "W/{etag}", '"x"', '"x", {etag}', '"x" ,\t"y"', '{etag},{etag}', "x", '"x', "", ",", "* ,*"]
+RANGES = ["bytes=0-0", "bytes=0-", "bytes=-1", "bytes=5-3", "bytes=17-", "bytes=1000-", "bytes=-0", "bytes=0-0,2-3",
+          "bytes=0-99999999999999999999", "bytes=a-b", "lines=0-1", "bytes", "bytes=", "bytes = 0-1", "Bytes=1-2"]
+ACCEPTS = ["*/*", "application/json", "application/protobuf", "application/x-protobuf", "application/*;q=0.5",
+           "application/protobuf;q=0.2, application/json;q=0.1", "text/html", "application/json;q=0",
+           "*/*;q=0", "application/json;q=0, */*", "application/*;q=0,application/protobuf;q=0.001", "", "json",
+           "application/json;q=2", "application/json;q=0.0001", "text/html, */*;q=0.1", "application/json;v=1"]
+REQUEST_IDS = ["a", "A.b_c-9", "x" * 64, "x" * 65, "a b", "é", ""]
+
+
+@st.composite
+def headers(draw, *names):
+    """Of those that mean something here, at most two; now and then one that does not."""
+    sources = {"If-Match": TAGS, "If-None-Match": TAGS, "If-Range": TAGS, "Range": RANGES, "Accept": ACCEPTS,
+               "X-Request-Id": REQUEST_IDS, "Prefer": ["respond-async", "wait=1"], "X-Other": ["", "x"]}
+    chosen = draw(st.lists(choose(*names, *names, "X-Request-Id", "Prefer", "X-Other"), max_size=2, unique=True))
+    return [(name, draw(st.sampled_from(sources[name]))) for name in chosen]
+
+
+ids = mostly(choose("a", "a", *IDS), choose(*BAD_IDS))
+
+
+@st.composite
+def creates(draw):
+    method = draw(choose("POST", "PUT"))
+    if method == "POST":
+        target, extra = "/snapshots" + draw(queries()), draw(headers())
+    else:
+        target = f"/snapshots/{draw(ids)}" + draw(queries("force"))
+        extra = draw(headers("If-Match", "If-None-Match"))
+    if draw(st.integers(0, 3)) == 0:
+        kind, body = draw(multipart_bodies())
+    else:
+        kind, body = draw(JSON_TYPES), draw(json_bodies(CREATION, REQUIRED))
+    return Call(method, target, extra + [("Content-Type", kind)] * (kind is not None), body)
+
+
+@st.composite
+def validations(draw):
+    kind = draw(JSON_TYPES)
+    return Call("POST", f"/snapshots/{draw(ids)}/validate" + draw(queries("strict")),
+                draw(headers()) + [("Content-Type", kind)] * (kind is not None), draw(json_bodies(EXPECTATIONS)))
+
+
+@st.composite
+def reads(draw):
+    one = f"/snapshots/{draw(ids)}"
+    target = draw(choose("/snapshots", one, one + "/manifest", one + "/state", one + "/state/units",
+                         "/healthz", "/readyz", "/metrics", "/openapi.yaml"))
+    extra = {"/snapshots": (), one: ("If-None-Match",), one + "/manifest": ("Accept", "If-None-Match"),
+             one + "/state": ("Range", "If-Range", "If-None-Match")}.get(target, ())
+    query = {"/snapshots": ("limit", "cursor", "include"), one: ("include",)}.get(target, ())
+    method = draw(mostly(choose("GET"), choose("HEAD")))
+    return Call(method, target + draw(queries(*query)), draw(headers(*extra)),
+                draw(mostly(st.none(), choose(b"", b"x"))))
+
+
+@st.composite
+def removals(draw):
+    return Call("DELETE", f"/snapshots/{draw(ids)}" + draw(queries("force")),
+                draw(headers("If-Match", "If-None-Match")))
+
+
+@st.composite
+def strays(draw):
+    """Other methods, other paths."""
+    method = draw(choose("GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "QUERY", "get"))
+    target = draw(choose("/", "/snapshots", "/snapshots/", "/snapshots/a", "/snapshots/a/", "/snapshots//manifest",
+                         "/snapshots/a/manifest", "/snapshots/a/validate", "/nothing", "/healthz", "/%68ealthz", "/HEALTHZ",
+                         "//healthz", "/./healthz", "/openapi.yaml", "*", "healthz", "http://localhost/healthz"))
+    return Call(method, target, draw(headers()))
+
+
+calls = st.lists(creates() | creates() | reads() | reads() | validations() | removals() | strays(),
+                 min_size=1, max_size=12)
