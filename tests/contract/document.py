@@ -58,10 +58,27 @@ def check_total_bytes(validator, most, instance, schema):
         yield from check_bytes(validator, most, "".join(texts), schema)
 
 
+def check_utc_years(validator, years, instance, schema):
+    """Of a time that fits the pattern: an offset may lead from year 0 into year 1, and back."""
+    match = isinstance(instance, str) and re.match(
+        r"(\d{4})-(\d\d)-(\d\d)[Tt](\d\d):(\d\d).*?(?:([+-])(\d\d):(\d\d))?[Zz]?$", instance)
+    if not match:
+        return
+    year, month, day, hour, minute = map(int, match.groups()[:5])
+    offset = int((match[6] or "+") + "1") * (int(match[7] or 0) * 60 + int(match[8] or 0))
+    days = (hour * 60 + minute - offset) // 1440
+    first, last = (years[0], 1, 1), (years[1], 12, 31)
+    begins_early = (year, month, day, days) == (years[0] - 1, 12, 31, 1)
+    if not (begins_early or first <= (year, month, day) <= last) or (
+            (year, month, day, days) in ((*first, -1), (*last, 1))):
+        yield jsonschema.ValidationError(f"{instance} is not within the years {years} in UTC")
+
+
 Validator = jsonschema.validators.extend(jsonschema.Draft202012Validator, {
     "pattern": check_pattern,
     "x-max-bytes": check_bytes,
     "x-max-total-bytes": check_total_bytes,
+    "x-utc-years": check_utc_years,
 })
 
 

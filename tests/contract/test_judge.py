@@ -99,6 +99,18 @@ class TestJudge(unittest.TestCase):
         self.check(verdict(b'{"vp_count":1}', "/snapshots/a/validate?colour=2"), "colour is unknown")
         self.check(verdict(b'{"vp_count":1}', "/snapshots/.a/validate"), "accepted though")
 
+    def test_what_no_schema_can_say(self):
+        def faults(schema, value):
+            return self.judge.document.faults({"$ref": f"#/components/schemas/{schema}"}, value)
+
+        for time in ("0001-01-01T01:00:00+01:00", "0000-12-31T23:00:00-01:00", "9999-12-31T22:59:59-01:00"):
+            self.assertEqual(faults("TimeGiven", time), [])
+        for time in ("0001-01-01T00:59:59+01:00", "0000-12-31T22:59:59-01:00", "9999-12-31T23:00:00-01:00",
+                     "0000-06-01T00:00:00Z"):
+            self.assertEqual(len(faults("TimeGiven", time)), 1)
+        self.assertEqual(faults("SourcePath", "/" + "x" * 4094), [])
+        self.assertEqual(len(faults("SourcePath", "/" + "é" * 2048)), 1)
+
     def test_what_the_library_answers_by_itself_has_statuses_too(self):
         sent = b"GET /healthz HTTP/1.1\r\n\r\n"
         for data, complaints in ((LIBRARY, ()), (LIBRARY.replace(b"400", b"404"), ("404",)),
