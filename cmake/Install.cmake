@@ -1,7 +1,7 @@
 # The reference, made from the program's own tables, and what `cmake --install` installs.
 include(GNUInstallDirs)
 
-add_executable(reference man/reference.c)
+add_executable(reference docker/man/reference.c)
 target_compile_definitions(reference PRIVATE VERSION="${PROJECT_VERSION}")
 target_link_libraries(reference PRIVATE settings)
 
@@ -10,8 +10,8 @@ foreach(page vmsnapd.8 vmsnapd.bash vmsnapd.default)
     add_custom_command(
         OUTPUT ${made_dir}/${page}
         COMMAND ${CMAKE_COMMAND} -E make_directory ${made_dir}
-        COMMAND reference ${PROJECT_SOURCE_DIR}/man/${page}.in > ${made_dir}/${page}
-        DEPENDS reference ${PROJECT_SOURCE_DIR}/man/${page}.in)
+        COMMAND reference ${PROJECT_SOURCE_DIR}/docker/man/${page}.in > ${made_dir}/${page}
+        DEPENDS reference ${PROJECT_SOURCE_DIR}/docker/man/${page}.in)
     list(APPEND pages ${made_dir}/${page})
 endforeach()
 add_custom_command(
@@ -41,7 +41,7 @@ install(FILES ${made_dir}/vmsnapd.default RENAME vmsnapd
     DESTINATION ${CMAKE_INSTALL_FULL_SYSCONFDIR}/default COMPONENT host)
 install(FILES ${made_dir}/vmsnapd.service ${made_dir}/vmsnapd.socket DESTINATION lib/systemd/system COMPONENT host)
 foreach(kind sysusers tmpfiles)
-    install(FILES packaging/${kind}.conf RENAME vmsnapd.conf DESTINATION lib/${kind}.d COMPONENT host)
+    install(FILES docker/debian/${kind}.conf RENAME vmsnapd.conf DESTINATION lib/${kind}.d COMPONENT host)
 endforeach()
 install(FILES README.md openapi.yaml DESTINATION ${CMAKE_INSTALL_DOCDIR} COMPONENT host)
 install(FILES LICENSE RENAME copyright DESTINATION ${CMAKE_INSTALL_DOCDIR} COMPONENT host)
@@ -60,6 +60,6 @@ set(CPACK_DEBIAN_PACKAGE_DEPENDS
     "init-system-helpers (>= 1.54), procps, systemd")
 set(CPACK_DEBIAN_PACKAGE_CONTROL_STRICT_PERMISSION ON)
 foreach(script postinst prerm postrm conffiles)
-    list(APPEND CPACK_DEBIAN_PACKAGE_CONTROL_EXTRA ${PROJECT_SOURCE_DIR}/packaging/${script})
+    list(APPEND CPACK_DEBIAN_PACKAGE_CONTROL_EXTRA ${PROJECT_SOURCE_DIR}/docker/debian/${script})
 endforeach()
 include(CPack)

@@ -32,6 +32,8 @@ mapfile -t files < <(except '^codec/manifest_pb\.c$')
 forbid '#include .*(protobuf-c/|pb-c\.h)' 'protobuf-c is for codec/manifest_pb.c' "${files[@]}"
 mapfile -t files < <(except '^base/digest\.c$')
 forbid '#include <openssl' 'libcrypto is for base/digest.c' "${files[@]}"
+mapfile -t files < <(except '^base/systemd\.c$')
+forbid '#include <systemd' 'libsystemd is for base/systemd.c' "${files[@]}"
 mapfile -t files < <(except '^service/stage\.c$')
 forbid '\brename(at2?)?\(' 'renames are for service/stage.c' "${files[@]}"
 forbid '\bconnect\(|\bcurl_easy_' 'tests/test.h: every exchange is recorded' tests/http/*.c

@@ -4,7 +4,7 @@ set -euo pipefail
 cd "$(dirname "$0")/../.."
 build=$1
 mapfile -t sources < <(git ls-files --cached --others --exclude-standard '*.c' '*.h')
-mapfile -t scripts < <(git ls-files --cached --others --exclude-standard '*.sh' dev .ci/run 'packaging/p*')
+mapfile -t scripts < <(git ls-files --cached --others --exclude-standard '*.sh' dev .ci/run 'docker/debian/p*')
 
 echo "== format"
 clang-format --dry-run -Werror "${sources[@]}"
