@@ -33,6 +33,9 @@
 /* So many connections beyond the most are served a refusal. */
 #define REFUSED_MAX 256
 
+/* So many beyond those are not closed before they can have read theirs. */
+#define LEAVING_MAX 64
+
 struct server {
     struct service *service;
     struct http_settings http;
@@ -40,8 +43,12 @@ struct server {
     unsigned daemon_count;
     struct acceptor acceptor;
     unsigned connections_max;
-    int quiet;             /* an eventfd; see server_quiet_fd() */
-    pthread_mutex_t mutex; /* of what follows, up to the blank line */
+    struct {
+        int fds[LEAVING_MAX]; /* -1 for none */
+        size_t next;          /* the one that was turned away first */
+    } leaving;                /* the acceptor's */
+    int quiet;                /* an eventfd; see server_quiet_fd() */
+    pthread_mutex_t mutex;    /* of what follows, up to the blank line */
     pthread_cond_t done;
     bool draining;
     unsigned connections;   /* accepted and not yet closed */
@@ -608,16 +615,21 @@ __attribute__((format(printf, 2, 0))) static void log_library(void *context, con
     log_event(LOG_DEBUG, "libmicrohttpd", LOG_TEXT("detail", message));
 }
 
-/* What little can be done for who is far beyond the most. */
-static void turn_away(int fd)
+/* What little can be done for who is far beyond the most. Closed at once, with a request unread,
+ * the connection would be reset and the answer be lost. */
+static void turn_away(struct server *server, int fd)
 {
     static const char answer[] = "HTTP/1.1 503 Service Unavailable\r\n"
                                  "Retry-After: 1\r\n"
                                  "Content-Length: 0\r\n"
                                  "Connection: close\r\n\r\n";
+    int *place = &server->leaving.fds[server->leaving.next];
 
     send(fd, answer, sizeof answer - 1, MSG_NOSIGNAL);
-    close(fd);
+    shutdown(fd, SHUT_WR);
+    close_p(place);
+    *place = fd;
+    server->leaving.next = (server->leaving.next + 1) % LEAVING_MAX;
 }
 
 static bool has_room(struct server *server)
@@ -651,7 +663,7 @@ static void take_connection(void *context, int fd, const struct sockaddr *from, 
     struct MHD_Daemon *chosen = server->daemons[0];
 
     if (!has_room(server)) {
-        turn_away(fd);
+        turn_away(server, fd);
         return;
     }
     for (unsigned i = 1; i < server->daemon_count; i++)
@@ -779,6 +791,8 @@ static void free_server(struct server *server)
     }
     pthread_cond_destroy(&server->done);
     pthread_mutex_destroy(&server->mutex);
+    for (size_t i = 0; i < LEAVING_MAX; i++)
+        close_p(&server->leaving.fds[i]);
     close_p(&server->quiet);
     limits_free(server->http.limits);
     free(server);
@@ -802,6 +816,7 @@ struct server *server_start(struct service *service, const struct server_setting
     metrics_set(service->metrics, METRIC_CONNECTIONS_MAX, 0, settings->connections_max);
     server->body_rate_min = settings->body_rate_min;
     server->idle_ms = (uint64_t)settings->idle_timeout_s * 1000;
+    memset(server->leaving.fds, -1, sizeof server->leaving.fds);
     pthread_mutex_init(&server->mutex, NULL);
     pthread_cond_init(&server->done, NULL);
     if (start(server, settings, &taken, err))
