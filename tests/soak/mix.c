@@ -294,6 +294,7 @@ static void ask_aside(struct caller *caller)
     } rows[] = {
         {"GET",     "/healthz",                  NULL,                        NULL,         200},
         {"GET",     "/readyz",                   NULL,                        NULL,         200},
+        {"GET",     "/metrics",                  NULL,                        NULL,         200},
         {"GET",     "/openapi.yaml",             NULL,                        NULL,         200},
         {"HEAD",    "/snapshots",                NULL,                        NULL,         200},
         {"OPTIONS", "/snapshots/slot-000",       NULL,                        NULL,         204},
