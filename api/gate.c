@@ -18,12 +18,43 @@ static bool check_single(const struct request *request, struct error *err)
     if (counts[HEADER_CONTENT_LENGTH] && coding)
         return error_set(err, ERR_BAD_REQUEST,
                          "Content-Length and Transfer-Encoding were both sent");
-    if (!counts[HEADER_HOST] && request->is_http_1_1)
-        return error_set(err, ERR_BAD_REQUEST, "a request of HTTP/1.1 needs a Host header");
+    return true;
+}
+
+/* RFC 9112, section 6.1. */
+static bool check_coding(const struct request *request, struct error *err)
+{
+    const char *coding = request->headers[HEADER_TRANSFER_ENCODING];
+
     if (coding && strcasecmp(coding, "chunked") != 0)
         return error_set(err, ERR_NOT_IMPLEMENTED,
                          "the only transfer coding understood is chunked");
+    if (coding && request->is_http_1_0)
+        return error_set(err, ERR_BAD_REQUEST, "HTTP/1.0 has no Transfer-Encoding");
     return true;
+}
+
+/* An empty one is legal, and nobody's name. */
+static bool check_host_field(const struct request *request, struct error *err)
+{
+    struct span host = span_of(request->headers[HEADER_HOST] ? request->headers[HEADER_HOST] : "");
+
+    if (!request->headers[HEADER_HOST] && !request->is_http_1_0)
+        return error_set(err, ERR_BAD_REQUEST, "a request of HTTP/1.1 needs a Host header");
+    if (host.len > 1 && host.at[host.len - 1] == ':')
+        host.len--; /* a port may be empty (RFC 3986, section 3.2.3) */
+    if (host.len == 0 || host_is_valid(host))
+        return true;
+    return error_set(err, ERR_BAD_REQUEST, "the Host header is not a host and a port");
+}
+
+/* A client must not ask so (RFC 9110, section 10.1.1); libmicrohttpd 0.9.75 takes the next request
+ * for the body then. */
+static bool check_expectation(const struct request *request, struct error *err)
+{
+    if (!request->headers[HEADER_EXPECT] || request_has_body(request))
+        return true;
+    return error_set(err, ERR_BAD_REQUEST, "Expect was sent without a body");
 }
 
 static bool check_length(const struct request *request, struct error *err)
@@ -37,7 +68,15 @@ static bool check_length(const struct request *request, struct error *err)
 
 bool gate_check_framing(const struct request *request, struct error *err)
 {
-    return check_single(request, err) && check_length(request, err);
+    if (request->head_fault)
+        return error_set(err, ERR_BAD_REQUEST, "%s", request->head_fault);
+    return check_single(request, err) && check_coding(request, err) && check_length(request, err)
+        && check_host_field(request, err) && check_expectation(request, err);
+}
+
+bool gate_ends_connection(const struct request *request)
+{
+    return request->headers[HEADER_TRANSFER_ENCODING] != NULL;
 }
 
 static bool is_ip_literal(const char *name)

@@ -20,6 +20,7 @@ static const struct {
     {NAME("Authorization"),                 false},
     {NAME("Content-Length"),                false},
     {NAME("Content-Type"),                  false},
+    {NAME("Expect"),                        true },
     {NAME("Forwarded"),                     true },
     {NAME("Host"),                          false},
     {NAME("If-Match"),                      true },
@@ -95,6 +96,13 @@ bool request_add_header(struct request *request, const char *name, const char *v
         return true;
     }
     return true;
+}
+
+bool request_has_body(const struct request *request)
+{
+    const char *length = request->headers[HEADER_CONTENT_LENGTH];
+
+    return request->headers[HEADER_TRANSFER_ENCODING] || (length && strcmp(length, "0") != 0);
 }
 
 void request_concerns(struct request *request, const char *id)

@@ -24,6 +24,7 @@ enum header {
     HEADER_AUTHORIZATION,
     HEADER_CONTENT_LENGTH,
     HEADER_CONTENT_TYPE,
+    HEADER_EXPECT,
     HEADER_FORWARDED,
     HEADER_HOST,
     HEADER_IF_MATCH,
@@ -54,7 +55,8 @@ struct request {
     bool is_draining;        /* the service is about to end */
     char *target;            /* raw; owned */
     enum method method;
-    bool is_http_1_1;
+    bool is_http_1_0;
+    const char *head_fault; /* why its head could be read differently; NULL if it could not */
     struct route_match match;
     struct query query;
     struct faults faults;
@@ -111,6 +113,9 @@ void request_clear(struct request *request);
 /* Takes note of a header that was sent; `value` must outlive the request. ERR_INTERNAL. */
 bool request_add_header(struct request *request, const char *name, const char *value,
                         struct error *err);
+
+/* By its headers: content, or at least the framing of it. */
+bool request_has_body(const struct request *request);
 
 /* Takes note of the snapshot that the request is about. */
 void request_concerns(struct request *request, const char *id);

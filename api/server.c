@@ -12,6 +12,8 @@
 #include "api/acceptor.h"
 #include "api/account.h"
 #include "api/dispatch.h"
+#include "api/gate.h"
+#include "api/head.h"
 #include "api/reaper.h"
 #include "base/clock.h"
 #include "base/log.h"
@@ -90,6 +92,17 @@ struct exchange {
     struct response response;
     struct request request;
 };
+
+const char *server_library(void)
+{
+    return MHD_get_version();
+}
+
+/* Before 1.0, whose parser is a new one. */
+static bool is_lenient(void)
+{
+    return server_library()[0] == '0';
+}
 
 static void count_detached(struct server *server, int change)
 {
@@ -438,7 +451,7 @@ static enum MHD_Result send_answer(struct exchange *exchange)
     for (size_t i = 0; i < answer->header_count && result == MHD_YES; i++)
         result = MHD_add_response_header(response, answer->headers[i].name,
                                          answer->headers[i].value);
-    if (answer->close || is_closing(exchange->server))
+    if (answer->close || gate_ends_connection(&exchange->request) || is_closing(exchange->server))
         MHD_add_response_header(response, MHD_HTTP_HEADER_CONNECTION, "close");
     if (result == MHD_YES)
         result = MHD_queue_response(exchange->connection, answer->status, response);
@@ -448,6 +461,7 @@ static enum MHD_Result send_answer(struct exchange *exchange)
 
 struct header_reader {
     struct request *request;
+    struct head head;
     struct error err;
     bool failed;
 };
@@ -458,36 +472,45 @@ static enum MHD_Result read_header(void *context, enum MHD_ValueKind kind, const
     struct header_reader *reader = context;
 
     (void)kind;
-    (void)name_len;
-    (void)value_len;
-    reader->failed = !request_add_header(reader->request, name, value ? value : "", &reader->err);
+    if (!value)
+        value = "";
+    head_add(&reader->head, (struct span){name, name_len}, (struct span){value, value_len});
+    reader->failed = !request_add_header(reader->request, name, value, &reader->err);
     return reader->failed ? MHD_NO : MHD_YES;
 }
 
-/* Queued with the head still being read, an answer costs the connection: worth it where it spares
- * reading a body. */
-static bool has_body(const struct request *request)
+/* The parts of the first line, as the library has them in its memory. */
+struct first_line {
+    const char *method, *url, *version; /* the url without its query */
+};
+
+static bool read_head(struct exchange *exchange, const struct first_line *line)
 {
-    const char *length = request->headers[HEADER_CONTENT_LENGTH];
+    struct request *request = &exchange->request;
+    struct header_reader reader = {.request = request};
 
-    return request->headers[HEADER_TRANSFER_ENCODING] || (length && strcmp(length, "0") != 0);
-}
-
-static enum MHD_Result begin(struct exchange *exchange, const char *method, const char *version)
-{
-    struct header_reader reader = {.request = &exchange->request};
-
-    exchange->phase = BODY_EXPECTED;
-    exchange->request.method = method_parse(method);
-    exchange->request.head_len =
+    request->method = method_parse(line->method);
+    request->is_http_1_0 = strcmp(line->version, MHD_HTTP_VERSION_1_0) == 0;
+    request->head_len =
         MHD_get_connection_info(exchange->connection, MHD_CONNECTION_INFO_REQUEST_HEADER_SIZE)
             ->header_size;
-    exchange->request.is_draining = is_closing(exchange->server);
-    exchange->request.is_http_1_1 = strcmp(version, MHD_HTTP_VERSION_1_1) == 0;
+    head_begin(&reader.head, span_of(line->method), span_of(request->target),
+               span_of(line->version), is_lenient() ? line->url : NULL);
     MHD_get_connection_values_n(exchange->connection, MHD_HEADER_KIND, read_header, &reader);
-    if (reader.failed)
+    head_end(&reader.head, line->method + request->head_len);
+    request->head_fault = reader.head.fault;
+    return !reader.failed;
+}
+
+/* Queued with the head still being read, an answer costs the connection: worth it where it spares
+ * reading a body, or where the connection is to be closed. */
+static enum MHD_Result begin(struct exchange *exchange, const struct first_line *line)
+{
+    exchange->phase = BODY_EXPECTED;
+    exchange->request.is_draining = is_closing(exchange->server);
+    if (!read_head(exchange, line))
         return MHD_NO;
-    bool with_body = has_body(&exchange->request);
+    bool with_body = request_has_body(&exchange->request);
     bool wanted = dispatch_begin(&exchange->request, &exchange->response);
     if (wanted && with_body)
         reaper_begin_body(&exchange->session->watched, exchange->server->body_ms);
@@ -495,7 +518,7 @@ static enum MHD_Result begin(struct exchange *exchange, const char *method, cons
         reaper_allow(&exchange->session->watched, 0);
     if (wanted)
         return MHD_YES;
-    if (with_body)
+    if (with_body || exchange->response.close)
         return send_answer(exchange);
     exchange->phase = ANSWER_READY;
     return MHD_YES;
@@ -585,11 +608,10 @@ static enum MHD_Result handle(void *context, struct MHD_Connection *connection, 
 
     (void)context;
     (void)connection;
-    (void)url;
     if (!exchange)
         return MHD_NO; /* no memory for it */
     if (exchange->phase == HEAD_EXPECTED)
-        return begin(exchange, method, version);
+        return begin(exchange, &(struct first_line){method, url, version});
     if (exchange->phase == ANSWER_READY)
         return send_answer(exchange);
     return *data_len > 0 ? receive(exchange, data, data_len) : finish(exchange);
@@ -705,14 +727,14 @@ static struct MHD_Daemon *start_daemon(struct server *server,
     const unsigned flags = MHD_USE_EPOLL_INTERNAL_THREAD | MHD_USE_ITC | MHD_ALLOW_SUSPEND_RESUME
         | MHD_USE_ERROR_LOG | MHD_USE_NO_LISTEN_SOCKET;
 
-    /* STRICT_FOR_CLIENT 1 sends a head twice where Host is missing; that we check ourselves. */
+    /* STRICT_FOR_CLIENT 1 makes 0.9.75 send a head twice where Host is missing, and little else. */
     return MHD_start_daemon(
         flags, 0, NULL, NULL, handle, server,
         MHD_OPTION_EXTERNAL_LOGGER, log_library, NULL,
         MHD_OPTION_CONNECTION_LIMIT, server->connections_max + REFUSED_MAX + 1,
         MHD_OPTION_CONNECTION_TIMEOUT, settings->idle_timeout_s,
         MHD_OPTION_CONNECTION_MEMORY_LIMIT, settings->http.head_max + BESIDE_HEAD,
-        MHD_OPTION_STRICT_FOR_CLIENT, 0,
+        MHD_OPTION_STRICT_FOR_CLIENT, is_lenient() ? 0 : 1,
         MHD_OPTION_URI_LOG_CALLBACK, note_target, server,
         MHD_OPTION_UNESCAPE_CALLBACK, keep_escapes, NULL,
         MHD_OPTION_NOTIFY_COMPLETED, complete, server,

@@ -18,6 +18,9 @@ struct server_settings {
 
 struct server;
 
+/* The version of libmicrohttpd: "0.9.75". */
+const char *server_library(void);
+
 /* Serves on these sockets, which it takes over. The service must outlive the server, and so must
  * what the settings point to. NULL with ERR_INTERNAL. */
 struct server *server_start(struct service *service, const struct server_settings *settings,

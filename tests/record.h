@@ -5,6 +5,9 @@
 
 #include "base/text.h"
 
+/* From now on nothing is: what is sent is no HTTP that a judge could read. */
+void record_nothing(void);
+
 /* A request and its answer: heads and bodies, the bodies without transfer coding. */
 void record_exchange(const struct text *sent, const struct text *received);
 
