@@ -31,10 +31,11 @@ bool metrics_first(struct request *request, struct response *response, struct er
         [METRICS_PROMETHEUS] = {TYPE_METRICS,     NULL, "0.0.4"},
         [METRICS_OPENMETRICS] = {TYPE_OPENMETRICS, NULL, "1.0.0"},
     };
-    int format = negotiate_accept(request->headers[HEADER_ACCEPT], offers, 2);
+    int chosen = negotiate_accept(request->headers[HEADER_ACCEPT], offers, 2);
+    enum metrics_format format = (enum metrics_format)chosen;
     struct metrics_words words;
 
-    if (format < 0)
+    if (chosen < 0)
         return error_set(err, ERR_NOT_ACCEPTABLE,
                          "metrics are to be had as " TYPE_METRICS " or " TYPE_OPENMETRICS);
     account_words(&words);

@@ -37,7 +37,7 @@ static const char *status_value(size_t place, char room[STATUS_SIZE])
 }
 
 /* No capture turns out to be one by isolation. */
-static const char *capture_value(size_t capture)
+static const char *capture_value(enum capture capture)
 {
     return capture < CAPTURE__COUNT && capture != CAPTURE_ISOLATE ? capture_name(capture) : NULL;
 }
@@ -52,13 +52,13 @@ static const char *value_at(const struct exposition *to, enum metric_label label
     case LABEL_STATUS:
         return status_value(place, room);
     case LABEL_CODE:
-        return place == ERR_NONE ? NULL : error_slug(place);
+        return place == ERR_NONE ? NULL : error_slug((enum error_code)place);
     case LABEL_LANE:
-        return lane_name(place);
+        return lane_name((enum lane_kind)place);
     case LABEL_CAPTURE:
-        return capture_value(place);
+        return capture_value((enum capture)place);
     case LABEL_SNAPSHOT_STATUS:
-        return place < SNAPSHOT__COUNT ? snapshot_status_name(place) : NULL;
+        return place < SNAPSHOT__COUNT ? snapshot_status_name((enum snapshot_status)place) : NULL;
     case LABEL_FILE:
         return file_names[place];
     case LABEL_VERSION:
