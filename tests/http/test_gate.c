@@ -2,6 +2,7 @@
  * HTTP: raw bytes, and what comes of them with either parser that libmicrohttpd has had. */
 #include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #include "tests/record.h"
 #include "tests/test.h"
@@ -370,6 +371,124 @@ static void requests_may_follow_one_another_without_waiting(void **state)
     check(*state, bodies, COUNT(bodies));
 }
 
+static const struct {
+    const struct row *rows;
+    size_t count;
+} tables[] = {
+    {framing,   COUNT(framing)  },
+    {chunks,    COUNT(chunks)   },
+    {lines,     COUNT(lines)    },
+    {fields,    COUNT(fields)   },
+    {hosts,     COUNT(hosts)    },
+    {targets,   COUNT(targets)  },
+    {versions,  COUNT(versions) },
+    {protocols, COUNT(protocols)},
+    {bodies,    COUNT(bodies)   },
+};
+
+/* xorshift64: the same numbers in every run. */
+static size_t pick(uint64_t *state, size_t count)
+{
+    *state ^= *state << 13;
+    *state ^= *state >> 7;
+    *state ^= *state << 17;
+    return (size_t)(*state % count);
+}
+
+static struct span pick_row(uint64_t *state)
+{
+    size_t table = pick(state, COUNT(tables));
+
+    return tables[table].rows[pick(state, tables[table].count)].sent;
+}
+
+static void append_some(struct text *out, struct span from, size_t start, size_t len)
+{
+    size_t left = from.len - start;
+
+    must(text_append(out, from.at + start, len < left ? len : left), "memory");
+}
+
+/* One row's bytes with a few of them lost, doubled, changed, or followed by another row's. */
+static void mutate(uint64_t *state, struct text *out)
+{
+    static const char bytes[] = "\0\r\n\t :;,0x%\xff/";
+    struct span from = pick_row(state);
+    size_t at = pick(state, from.len);
+    size_t len = pick(state, 16);
+
+    append_some(out, from, 0, at);
+    switch (pick(state, 4)) {
+    case 0: /* lost */
+        at += len < from.len - at ? len : from.len - at;
+        break;
+    case 1: /* doubled */
+        append_some(out, from, at, len);
+        break;
+    case 2: /* put in between */
+        must(text_append(out, &bytes[pick(state, sizeof bytes - 1)], 1), "memory");
+        break;
+    default:
+        from = pick_row(state);
+        at = pick(state, from.len);
+    }
+    append_some(out, from, at, from.len);
+}
+
+#define ROUNDS  600
+#define MUTANTS 64 /* in a round */
+
+static int send_mutant(struct test *test, uint64_t *random)
+{
+    auto_text struct text sent = {0};
+    int fd = raw_open(test);
+
+    mutate(random, &sent);
+    if (pick(random, 2))
+        text_appends(&sent, NEXT);
+    raw_send(fd, text_str(&sent), sent.len);
+    if (pick(random, 2))
+        shutdown(fd, SHUT_WR);
+    return fd;
+}
+
+/* Not all have an answer; nothing of them is to be left behind in the kernel. */
+static size_t hang_up(int fd)
+{
+    const struct linger at_once = {.l_onoff = 1};
+    char answer[4096];
+    ssize_t got = recv(fd, answer, sizeof answer - 1, MSG_DONTWAIT);
+
+    answer[got > 0 ? got : 0] = '\0';
+    assert_true(got <= 0 || strncmp(answer, "HTTP/1.1 ", 9) == 0);
+    assert_null(strstr(answer, "HTTP/1.1 500"));
+    setsockopt(fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
+    close(fd);
+    return got > 0;
+}
+
+static void no_bytes_do_it_any_harm(void **state)
+{
+    struct test *test = *state;
+    uint64_t random = 20260101;
+    size_t answers = 0;
+    int fds[MUTANTS];
+
+    test->settings.event_threads = 1; /* so that who is answered knows the others were heard */
+    test_restart(test);
+    for (int round = 0; round < ROUNDS; round++) {
+        auto_answer struct answer health = {0};
+        for (int i = 0; i < MUTANTS; i++)
+            fds[i] = send_mutant(test, &random);
+        test_get(test, "/healthz", &health);
+        assert_int_equal(health.status, 200);
+        for (int i = 0; i < MUTANTS; i++)
+            answers += hang_up(fds[i]);
+    }
+    assert_in_range(answers, ROUNDS * MUTANTS / 2, ROUNDS * MUTANTS);
+    test_restart(test); /* which waits for what is left of them */
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -382,6 +501,7 @@ int main(void)
         WITH_SERVER(versions_are_told_apart),
         WITH_SERVER(other_protocols_are_hung_up_on),
         WITH_SERVER(requests_may_follow_one_another_without_waiting),
+        WITH_SERVER(no_bytes_do_it_any_harm),
     };
 
     record_nothing();
