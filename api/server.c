@@ -20,9 +20,11 @@
 #include "service/cache.h"
 #include "service/file.h"
 
-/* What a connection's memory holds besides a request's head: some 60 bytes for each of its fields,
- * and the head of the answer. */
+/* What a connection's memory holds besides a request's head: what the library notes of each of its
+ * fields, and the head of the answer. */
 #define BESIDE_HEAD 3072
+#define FIELD_NOTE  64
+#define ANSWER_HEAD 512
 
 /* What is read from a file at a time, by a lane, and handed to the socket from memory. */
 #define FILE_PIECE ((size_t)256 << 10)
@@ -167,6 +169,16 @@ static void end_exchange(struct exchange *exchange)
         free(exchange);
 }
 
+/* We read the query ourselves. A lenient library hangs where it has no memory for the notes of many
+ * parameters: it is shown none of them, in the line that it is about to cut into pieces. */
+static void hide_query(const char *target)
+{
+    char *query = strchr(target, '?');
+
+    if (query && is_lenient())
+        query[1] = '\0';
+}
+
 /* The target as it was sent, before the library takes it apart. */
 static void *note_target(void *context, const char *target, struct MHD_Connection *connection)
 {
@@ -190,6 +202,7 @@ static void *note_target(void *context, const char *target, struct MHD_Connectio
         exchange->request.peer = &session->peer;
         exchange->request.client.address = session->peer.address; /* until the head is read */
         exchange->request.refusal = session->refusal;
+        hide_query(target);
         return exchange;
     }
     end_exchange(exchange);
@@ -479,6 +492,27 @@ static enum MHD_Result read_header(void *context, enum MHD_ValueKind kind, const
     return reader->failed ? MHD_NO : MHD_YES;
 }
 
+/* For an answer, beside such a head. */
+static bool has_room(const struct exchange *exchange, size_t fields)
+{
+    const struct request *request = &exchange->request;
+
+    return request->head_len + fields * FIELD_NOTE + ANSWER_HEAD
+        <= request->settings->head_max + BESIDE_HEAD;
+}
+
+/* The library would close the connection without a word. */
+static bool turn_down(struct exchange *exchange)
+{
+    static const char answer[] = "HTTP/1.1 431 Request Header Fields Too Large\r\n"
+                                 "Content-Length: 0\r\n"
+                                 "Connection: close\r\n\r\n";
+
+    exchange->response.status = 431;
+    send(exchange->session->watched.fd, answer, sizeof answer - 1, MSG_NOSIGNAL);
+    return false;
+}
+
 /* The parts of the first line, as the library has them in its memory. */
 struct first_line {
     const char *method, *url, *version; /* the url without its query */
@@ -496,10 +530,11 @@ static bool read_head(struct exchange *exchange, const struct first_line *line)
             ->header_size;
     head_begin(&reader.head, span_of(line->method), span_of(request->target),
                span_of(line->version), is_lenient() ? line->url : NULL);
-    MHD_get_connection_values_n(exchange->connection, MHD_HEADER_KIND, read_header, &reader);
+    int fields =
+        MHD_get_connection_values_n(exchange->connection, MHD_HEADER_KIND, read_header, &reader);
     head_end(&reader.head, line->method + request->head_len);
     request->head_fault = reader.head.fault;
-    return !reader.failed;
+    return !reader.failed && (has_room(exchange, (size_t)fields) || turn_down(exchange));
 }
 
 /* Queued with the head still being read, an answer costs the connection: worth it where it spares
@@ -654,7 +689,7 @@ static void turn_away(struct server *server, int fd)
     server->leaving.next = (server->leaving.next + 1) % LEAVING_MAX;
 }
 
-static bool has_room(struct server *server)
+static bool can_refuse_more(struct server *server)
 {
     pthread_mutex_lock(&server->mutex);
     bool has = server->connections < server->connections_max + REFUSED_MAX;
@@ -684,7 +719,7 @@ static void take_connection(void *context, int fd, const struct sockaddr *from, 
     struct server *server = context;
     struct MHD_Daemon *chosen = server->daemons[0];
 
-    if (!has_room(server)) {
+    if (!can_refuse_more(server)) {
         turn_away(server, fd);
         return;
     }

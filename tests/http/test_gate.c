@@ -351,6 +351,46 @@ static void a_host_is_a_name_and_ours(void **state)
     check(*state, hosts, COUNT(hosts));
 }
 
+/* What is sent is `count` times `part`, between the others. */
+struct repeated {
+    const char *before, *part, *behind;
+};
+
+/* A head of about so many bytes: 200, or a refusal for its length, whoever says so. */
+static void check_length(struct test *test, const struct repeated *what, size_t len)
+{
+    auto_text struct text sent = {0};
+    auto_text struct text answer = {0};
+    auto_text struct text came = {0};
+
+    text_appends(&sent, what->before);
+    while (sent.len < len)
+        text_appends(&sent, what->part);
+    text_appends(&sent, what->behind);
+    raw_exchange(test, sent.data, &answer);
+    describe_all(&answer, &came);
+    if (!strstr("200 400 404 414 422 431 ", path_of("%.3s ", came.data).text))
+        fail_msg("%s…, %zu bytes: %s", what->before, sent.len, came.data);
+}
+
+#define HEAD(line) line " HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n"
+
+static void heads_of_any_length_have_an_answer(void **state)
+{
+    static const struct repeated heads[] = {
+        {"GET /",                    "a",                                      HEAD("") "\r\n"},
+        {"GET /snapshots?limit=",    "1",                                      HEAD("") "\r\n"},
+        {"GET /snapshots?a",         "&a",                                     HEAD("") "\r\n"},
+        {HEAD("GET /healthz") "X: ", "y",                                      "\r\n\r\n"     },
+        {HEAD("GET /healthz"),       "X:y\r\n",                                "\r\n"         },
+        {HEAD("GET /healthz"),       "X: 8901234567890123456789012345678\r\n", "\r\n"         },
+    };
+
+    for (size_t i = 0; i < COUNT(heads); i++)
+        for (size_t len = 1000; len < 10000; len += 50)
+            check_length(*state, &heads[i], len);
+}
+
 static void targets_mean_one_thing(void **state)
 {
     check(*state, targets, COUNT(targets));
@@ -498,6 +538,7 @@ int main(void)
         WITH_SERVER(fields_are_well_formed_and_those_that_matter_single),
         WITH_SERVER(a_host_is_a_name_and_ours),
         WITH_SERVER(targets_mean_one_thing),
+        WITH_SERVER(heads_of_any_length_have_an_answer),
         WITH_SERVER(versions_are_told_apart),
         WITH_SERVER(other_protocols_are_hung_up_on),
         WITH_SERVER(requests_may_follow_one_another_without_waiting),

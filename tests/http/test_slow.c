@@ -1,4 +1,4 @@
-/* Clients that send a byte a second, or nothing: cut off in time, and till then in nobody's way. */
+/* Clients that send a byte a second, or nothing: cut off in time, and in nobody's way till then. */
 #include <errno.h>
 #include <poll.h>
 #include <sys/resource.h>
