@@ -77,5 +77,6 @@ void head_add(struct head *head, struct span name, struct span value)
 
 void head_end(struct head *head, const char *end)
 {
-    follow(head, (struct span){end - LINE_END, 0}, 0);
+    if (head->at)
+        follow(head, (struct span){end - LINE_END, 0}, 0);
 }
