@@ -356,21 +356,29 @@ struct repeated {
     const char *before, *part, *behind;
 };
 
-/* A head of about so many bytes: 200, or a refusal for its length, whoever says so. */
-static void check_length(struct test *test, const struct repeated *what, size_t len)
+static void send_repeated(int fd, const struct repeated *what, size_t len)
 {
     auto_text struct text sent = {0};
-    auto_text struct text answer = {0};
-    auto_text struct text came = {0};
 
     text_appends(&sent, what->before);
     while (sent.len < len)
         text_appends(&sent, what->part);
     text_appends(&sent, what->behind);
-    raw_exchange(test, sent.data, &answer);
+    raw_send(fd, sent.data, sent.len);
+}
+
+/* A head of about so many bytes: 200, or a refusal for its length, whoever says so. */
+static void check_length(struct test *test, const struct repeated *what, size_t len)
+{
+    auto_text struct text answer = {0};
+    auto_text struct text came = {0};
+    auto_fd int fd = raw_open(test);
+
+    send_repeated(fd, what, len);
+    raw_drain(fd, &answer);
     describe_all(&answer, &came);
     if (!strstr("200 400 404 414 422 431 ", path_of("%.3s ", came.data).text))
-        fail_msg("%s…, %zu bytes: %s", what->before, sent.len, came.data);
+        fail_msg("%s…, %zu bytes: %s", what->before, len, came.data);
 }
 
 #define HEAD(line) line " HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n"
@@ -389,6 +397,48 @@ static void heads_of_any_length_have_an_answer(void **state)
     for (size_t i = 0; i < COUNT(heads); i++)
         for (size_t len = 1000; len < 10000; len += 50)
             check_length(*state, &heads[i], len);
+}
+
+#define TIMES 24
+
+static void repeat(struct test *test, const struct repeated *request)
+{
+    int fds[TIMES];
+
+    for (int i = 0; i < TIMES; i++) {
+        fds[i] = raw_open(test);
+        send_repeated(fds[i], request, 20000);
+    }
+    for (int i = 0; i < TIMES; i++) {
+        auto_text struct text answer = {0};
+        raw_drain(fds[i], &answer);
+        close(fds[i]);
+    }
+}
+
+/* The library answers these by itself, or is stuck until they are cut off. */
+static void no_request_is_forgotten(void **state)
+{
+    /* clang-format off */
+    static const struct repeated requests[] = {
+        {"GET /snapshots?a",               "&a",    HEAD("") "\r\n"},
+        {HEAD("GET /healthz") "Cookie: a", "; a=b", "\r\n\r\n"},
+        {HEAD("POST /snapshots/a/validate") JSON_BODY "\r\nTransfer-Encoding: chunked\r\n\r\n2;",
+                                           "x",     "\r\n"},
+    };
+    /* clang-format on */
+    struct test *test = *state;
+
+    test->settings.body_timeout_s = 1;
+    test->settings.body_rate_min = 1 << 20;
+    test_restart(test);
+    for (size_t i = 0; i < COUNT(requests); i++)
+        repeat(test, &requests[i]);
+    for (bool is_alone = false; !is_alone;) { /* the ends are told after the connections' */
+        auto_answer struct answer metrics = {0};
+        test_get(test, "/metrics", &metrics);
+        is_alone = strstr(text_str(&metrics.body), "\nvmsnapd_requests_running 1\n");
+    }
 }
 
 static void targets_mean_one_thing(void **state)
@@ -539,6 +589,7 @@ int main(void)
         WITH_SERVER(a_host_is_a_name_and_ours),
         WITH_SERVER(targets_mean_one_thing),
         WITH_SERVER(heads_of_any_length_have_an_answer),
+        WITH_SERVER(no_request_is_forgotten),
         WITH_SERVER(versions_are_told_apart),
         WITH_SERVER(other_protocols_are_hung_up_on),
         WITH_SERVER(requests_may_follow_one_another_without_waiting),
