@@ -25,6 +25,7 @@ static void log_request(const struct request *request, const struct account *acc
 {
     const struct route *route = request->match.route;
     char path[PATH_TOLD_MAX + 1];
+    char who[TOKEN_NAME_SIZE];
 
     log_event(LOG_INFO, "request", LOG_TEXT("method", method_name(request->method)),
               LOG_TEXT("path", tell_path(request->target, path)),
@@ -33,7 +34,7 @@ static void log_request(const struct request *request, const struct account *acc
               LOG_NUMBER("duration_us", account->duration_ns / 1000),
               LOG_NUMBER("bytes_in", account->bytes_in),
               LOG_NUMBER("bytes_out", account->bytes_out),
-              LOG_TEXT("who", request_told(request->identity.name)),
+              LOG_TEXT("who", request_who(request, who)),
               LOG_TEXT("client", request->client.address), LOG_REQUEST(request),
               LOG_TEXT("aborted", account->aborted ? "true" : NULL));
 }

@@ -184,7 +184,7 @@ static bool identify_peer(const struct auth *auth, const struct peer *peer, stru
     for (size_t i = 0; peer->is_unix && i < auth->settings->peer_scope_count; i++) {
         if (auth->peers[i].uid != peer->uid)
             continue;
-        snprintf(out->name, sizeof out->name, "uid:%u", (unsigned)peer->uid);
+        peer_name(peer, out->name, sizeof out->name);
         out->scopes = auth->peers[i].scopes;
         return true;
     }

@@ -66,7 +66,8 @@ static void note_trace(struct request *request)
 /* Who wrote what, and the outcome; refusals too. */
 static void audit(const struct request *request, const struct response *response)
 {
-    const char *who = request_told(request->identity.name);
+    char room[TOKEN_NAME_SIZE];
+    const char *who = request_who(request, room);
 
     log_event(LOG_AUDIT, request->match.route->operation,
               LOG_TEXT("who", who ? who : "anyone"),

@@ -110,6 +110,18 @@ void request_concerns(struct request *request, const char *id)
     snprintf(request->subject, sizeof request->subject, "%s", id);
 }
 
+const char *request_who(const struct request *request, char room[TOKEN_NAME_SIZE])
+{
+    const char *address = request->client.address;
+
+    if (*request->identity.name)
+        return request->identity.name;
+    if (strcmp(address, PEER_UNIX) != 0 || request->peer->uid == (uid_t)-1)
+        return NULL;
+    peer_name(request->peer, room, TOKEN_NAME_SIZE);
+    return room;
+}
+
 bool request_read_query(struct request *request, struct error *err)
 {
     const struct route_match *match = &request->match;

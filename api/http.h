@@ -99,6 +99,11 @@ struct http_settings {
         LOG_TEXT("trace_id", request_told((request)->trace.id)), \
         LOG_TEXT("parent_id", request_told((request)->trace.parent_id))
 
+/* Whom a line of the log names: the token's name, or "uid:0" for a unix socket's user, whether or
+ * not they were given a scope; not the user of a proxy that told whose request it is. NULL for
+ * anyone. */
+const char *request_who(const struct request *request, char room[TOKEN_NAME_SIZE]);
+
 /* A text that may be empty, as a field of the log that may be left out. */
 static inline const char *request_told(const char *text)
 {

@@ -36,3 +36,8 @@ void peer_read(struct peer *peer, int fd, const struct sockaddr *from)
     else
         read_unix(peer, fd);
 }
+
+void peer_name(const struct peer *peer, char *out, size_t size)
+{
+    snprintf(out, size, "uid:%u", (unsigned)peer->uid);
+}

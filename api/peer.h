@@ -20,3 +20,6 @@ struct peer {
 /* From a connected socket and the address that it was accepted from. An IPv4 address that came
  * mapped into IPv6 is told as the IPv4 address. */
 void peer_read(struct peer *peer, int fd, const struct sockaddr *from);
+
+/* What a unix socket's user is called in the log: "uid:0". */
+void peer_name(const struct peer *peer, char *out, size_t size);

@@ -316,6 +316,44 @@ static void a_unix_sockets_user_may_do_what_was_given(void **state)
     assert_int_equal(program_finish(&program), 0);
 }
 
+/* Also where they need no scope, and where they have none. */
+static void a_unix_sockets_user_is_audited(void **state)
+{
+    struct test *test = *state;
+    struct path path = path_of("%s/socket", test->fixture.home.text);
+    struct path local = path_of("unix:%s", path.text);
+    struct path other = path_of("%u:read", (unsigned)geteuid() + 1);
+    struct path who = path_of("who=uid:%u", (unsigned)geteuid());
+    struct program open = {0};
+    struct program closed = {0};
+
+    SERVE(test, &open, local.text);
+    assert_local(path.text, LOCAL("DELETE /snapshots/a") "\r\n", "404");
+    AUDITED(&open, "audit deleteSnapshot", who.text, "status=404", "client=unix");
+    kill(open.pid, SIGTERM);
+    assert_int_equal(program_finish(&open), 0);
+    SERVE(test, &closed, local.text, "--peer-scope", other.text);
+    assert_local(path.text, LOCAL("DELETE /snapshots/a") "\r\n", "401");
+    AUDITED(&closed, "audit deleteSnapshot", who.text, "status=401", "client=unix");
+    kill(closed.pid, SIGTERM);
+    assert_int_equal(program_finish(&closed), 0);
+}
+
+static void a_users_proxy_is_not_taken_for_its_client(void **state)
+{
+    struct test *test = *state;
+    struct path path = path_of("%s/socket", test->fixture.home.text);
+    struct path local = path_of("unix:%s", path.text);
+    struct program program = {0};
+
+    SERVE(test, &program, local.text, "--trusted-proxy", "unix");
+    assert_local(path.text,
+                 LOCAL("DELETE /snapshots/a") "X-Forwarded-For: 192.0.2.7\r\n\r\n", "404");
+    AUDITED(&program, "audit deleteSnapshot", "who=anyone", "client=192.0.2.7");
+    kill(program.pid, SIGTERM);
+    assert_int_equal(program_finish(&program), 0);
+}
+
 /* Runs "vmsnapd token" and gives both of its lines. */
 static void make_token(char token[256], char line[256])
 {
@@ -469,6 +507,8 @@ int main(void)
         WITH_PROGRAM(every_write_is_audited),
         WITH_PROGRAM(sighup_reads_the_tokens_again),
         WITH_PROGRAM(a_unix_sockets_user_may_do_what_was_given),
+        WITH_PROGRAM(a_unix_sockets_user_is_audited),
+        WITH_PROGRAM(a_users_proxy_is_not_taken_for_its_client),
         WITH_PROGRAM(a_made_token_is_let_in_by_its_line),
         WITH_ORIGIN(a_page_of_a_known_origin_may_read_every_answer),
         WITH_ORIGIN(other_origins_are_not_let_in),
