@@ -65,6 +65,17 @@ static bool parse_peer(const char *text, struct peer_scope *out, struct error *e
     return true;
 }
 
+/* Which of two lists would count? */
+static bool check_unique(const struct auth *auth, size_t last, struct error *err)
+{
+    for (size_t i = 0; i < last; i++)
+        if (auth->peers[i].uid == auth->peers[last].uid)
+            return error_set(err, ERR_INVALID,
+                             "--peer-scope %s: that user has scopes already, by %s",
+                             auth->settings->peer_scopes[last], auth->settings->peer_scopes[i]);
+    return true;
+}
+
 static bool read_peers(struct auth *auth, struct error *err)
 {
     const struct auth_settings *settings = auth->settings;
@@ -73,27 +84,46 @@ static bool read_peers(struct auth *auth, struct error *err)
     if (!auth->peers)
         return error_memory(err);
     for (size_t i = 0; i < settings->peer_scope_count; i++)
-        if (!parse_peer(settings->peer_scopes[i], &auth->peers[i], err))
+        if (!parse_peer(settings->peer_scopes[i], &auth->peers[i], err)
+            || !check_unique(auth, i, err))
             return false;
     return true;
 }
 
-bool auth_reload(struct auth *auth, struct error *err)
+/* Whoever may write it may give themselves every scope. Reading it helps nobody. */
+static bool check_mode(int fd, const char *path, struct error *err)
 {
-    const char *path = auth->settings->token_file;
-    auto_text struct text text = {0};
-    auto_tokens struct tokens tokens = {0};
+    struct stat stat;
 
-    if (!path)
+    if (fstat(fd, &stat) != 0 || !S_ISREG(stat.st_mode) || !(stat.st_mode & S_IWOTH))
         return true;
+    return error_set(err, ERR_INVALID,
+                     "--token-file %s: every user may write it; take that away with chmod o-w",
+                     path);
+}
+
+static bool read_tokens(const char *path, struct tokens *out, struct error *err)
+{
+    auto_text struct text text = {0};
     auto_fd int fd = open(path, O_RDONLY | O_CLOEXEC);
+
     if (fd < 0) {
         error_errno(err, "--token-file %s", path);
         err->code = ERR_INVALID;
         return false;
     }
-    if (!file_read_rest(fd, path, FILE_MAX, &text, err)
-        || !tokens_parse(text_str(&text), text.len, path, &tokens, err))
+    return check_mode(fd, path, err) && file_read_rest(fd, path, FILE_MAX, &text, err)
+        && tokens_parse(text_str(&text), text.len, path, out, err);
+}
+
+bool auth_reload(struct auth *auth, struct error *err)
+{
+    const char *path = auth->settings->token_file;
+    auto_tokens struct tokens tokens = {0};
+
+    if (!path)
+        return true;
+    if (!read_tokens(path, &tokens, err))
         return false;
     pthread_rwlock_wrlock(&auth->lock);
     struct tokens old = auth->tokens;
@@ -161,7 +191,13 @@ static bool find_token(const struct tokens *tokens, const unsigned char digest[D
         return false;
     memcpy(out->name, tokens->items[found].name, sizeof out->name);
     out->scopes = tokens->items[found].scopes;
+    out->by_token = true;
     return true;
+}
+
+bool auth_is_token(const char *authorization)
+{
+    return authorization && bearer_token(authorization);
 }
 
 static bool identify_token(struct auth *auth, const char *authorization, struct identity *out)
@@ -201,8 +237,8 @@ bool auth_identify(struct auth *auth, const struct peer *peer, const char *autho
     if (authorization ? identify_token(auth, authorization, out) : identify_peer(auth, peer, out))
         return true;
     return error_set(err, ERR_UNAUTHORIZED, "%s",
-                     authorization ? "the token is not known here"
-                                   : "send a token: Authorization: Bearer TOKEN");
+                     auth_is_token(authorization) ? "the token is not known here"
+                                                  : "send a token: Authorization: Bearer TOKEN");
 }
 
 bool auth_allows(const struct identity *identity, enum scope scope)

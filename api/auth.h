@@ -17,6 +17,7 @@ struct auth_settings {
 struct identity {
     char name[TOKEN_NAME_SIZE]; /* of the token, or of a unix socket's user; "" for anyone */
     unsigned scopes;            /* bits 1u << enum scope */
+    bool by_token;              /* no web page has one; the others are known by a connection */
 };
 
 /* With neither tokens nor peers everyone may do everything. The settings must outlive it. NULL
@@ -31,6 +32,9 @@ bool auth_reload(struct auth *auth, struct error *err);
 
 /* Whether anyone has to say who they are. */
 bool auth_is_on(const struct auth *auth);
+
+/* Whether the header, which may be NULL, says that it is a token. */
+bool auth_is_token(const char *authorization);
 
 /* `authorization` is the header's value, or NULL. Safe from any thread. ERR_UNAUTHORIZED if it is
  * not known who this is. */

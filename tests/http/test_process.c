@@ -144,6 +144,8 @@ static void a_start_that_cannot_be_says_what_to_do(void **state)
     SAYS(1, "contradicts", "--no-auth", "--token-file", "/dev/null", "--store", store);
     SAYS(1, "no such user", "--peer-scope", "nobody-at-all:read", "--store", store);
     SAYS(1, "USER:SCOPES", "--peer-scope", "0:reads", "--store", store);
+    SAYS(1, "has scopes already, by 0:read", "--peer-scope", "0:read", "--peer-scope", "root:write",
+         "--store", store);
     SAYS(1, "like https://", "--cors-origin", "https://x.example/", "--store", store);
     SAYS(1, "no such group", "--socket-group", "nobody-at-all", "--store", store);
     SAYS(1, "NAME SCOPES", "token", "ci");
