@@ -95,8 +95,9 @@ static void challenge(const struct request *request, enum error_code code,
 
     if (code == ERR_UNAUTHORIZED)
         response_headerf(response, "WWW-Authenticate", "Bearer realm=\"vmsnapd\"%s",
-                         request->headers[HEADER_AUTHORIZATION] ? ", error=\"invalid_token\""
-                                                                : "");
+                         auth_is_token(request->headers[HEADER_AUTHORIZATION])
+                             ? ", error=\"invalid_token\""
+                             : "");
     else if (code == ERR_FORBIDDEN && route && !auth_allows(&request->identity, route->scope))
         response_headerf(response, "WWW-Authenticate",
                          "Bearer realm=\"vmsnapd\", error=\"insufficient_scope\", scope=\"%s\"",
@@ -213,8 +214,8 @@ static bool admit(struct request *request, struct error *err)
         *err = stranger;
         return false;
     }
-    if (!auth_is_on(auth))
-        return gate_check_host(request, err);
+    if (!request->identity.by_token && !gate_check_host(request, err))
+        return false;
     if (!route || auth_allows(&request->identity, route->scope))
         return true;
     return error_set(err, ERR_FORBIDDEN, "%s needs a token with the scope \"%s\"",

@@ -161,6 +161,20 @@ static void a_token_must_be_sent_as_it_is(void **state)
     }
 }
 
+/* Whoever speaks of another scheme did not send a bad token (RFC 6750, section 3.1). */
+static void another_scheme_is_no_token(void **state)
+{
+    static const char *const headers[] = {"Authorization: Basic YTpi", "Authorization: Bearer",
+                                          "Authorization: Bearertoken"};
+
+    for (size_t i = 0; i < sizeof headers / sizeof headers[0]; i++) {
+        auto_answer struct answer answer = {0};
+        test_call(*state, &(struct call){.path = "/snapshots", .headers = {headers[i]}}, &answer);
+        assert_problem(&answer, 401, "unauthorized");
+        assert_string_equal(answer_header(&answer, "WWW-Authenticate"), "Bearer realm=\"vmsnapd\"");
+    }
+}
+
 static void two_tokens_are_none(void **state)
 {
     auto_answer struct answer answer = {0};
@@ -312,6 +326,29 @@ static void a_unix_sockets_user_may_do_what_was_given(void **state)
     assert_local(path.text, LOCAL("DELETE /snapshots/a") "\r\n", "403");
     assert_local(path.text, LOCAL("GET /snapshots") "Authorization: Bearer x\r\n\r\n", "401");
     assert_int_equal(ask(test, "GET", "/snapshots", NULL, &remote), 401); /* by TCP */
+    kill(program.pid, SIGTERM);
+    assert_int_equal(program_finish(&program), 0);
+}
+
+/* A proxy's user is known by the connection, which pages of any name can use. */
+static void a_users_requests_must_name_a_host_of_ours(void **state)
+{
+    static const char rebound[] = "GET /snapshots HTTP/1.1\r\nHost: evil.example\r\n"
+                                  "Connection: close\r\n\r\n";
+    static const char named[] = "GET /snapshots HTTP/1.1\r\nHost: vms.example\r\n"
+                                "Connection: close\r\n\r\n";
+    struct test *test = *state;
+    struct path path = path_of("%s/socket", test->fixture.home.text);
+    struct path local = path_of("unix:%s", path.text);
+    struct path given = path_of("%u:read", (unsigned)geteuid());
+    struct path file = write_tokens(test);
+    struct program program = {0};
+
+    SERVE(test, &program, local.text, "--peer-scope", given.text, "--token-file", file.text,
+          "--host", "vms.example");
+    assert_local(path.text, rebound, "421");
+    assert_local(path.text, named, "200");
+    assert_local(path.text, LOCAL("GET /snapshots") "\r\n", "200");
     kill(program.pid, SIGTERM);
     assert_int_equal(program_finish(&program), 0);
 }
@@ -501,12 +538,14 @@ int main(void)
         WITH_TOKENS(each_scope_opens_its_own_routes),
         WITH_TOKENS(strangers_are_told_nothing),
         WITH_TOKENS(a_token_must_be_sent_as_it_is),
+        WITH_TOKENS(another_scheme_is_no_token),
         WITH_TOKENS(two_tokens_are_none),
         WITH_TOKENS(who_may_not_write_is_told_before_the_body_is_read),
         WITH_TOKENS(any_host_will_do_with_a_token),
         WITH_PROGRAM(every_write_is_audited),
         WITH_PROGRAM(sighup_reads_the_tokens_again),
         WITH_PROGRAM(a_unix_sockets_user_may_do_what_was_given),
+        WITH_PROGRAM(a_users_requests_must_name_a_host_of_ours),
         WITH_PROGRAM(a_unix_sockets_user_is_audited),
         WITH_PROGRAM(a_users_proxy_is_not_taken_for_its_client),
         WITH_PROGRAM(a_made_token_is_let_in_by_its_line),
