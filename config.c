@@ -96,7 +96,8 @@ static bool check_origins(const struct config *config, struct error *err)
         if (!cors_is_origin(config->origins.items[i]))
             return error_set(err, ERR_INVALID,
                              "--cors-origin %s: give an origin as browsers send it, like "
-                             "https://dashboard.example",
+                             "https://dashboard.example or http://[::1]:3000: in lower case, "
+                             "without a path, without the port that the scheme has anyway",
                              config->origins.items[i]);
     return true;
 }

@@ -2,6 +2,8 @@
 
 #include <string.h>
 
+#include "base/number.h"
+
 #define METHODS "GET, HEAD, POST, PUT, PATCH, DELETE"
 #define HEADERS                                                                       \
     "Authorization, Content-Type, If-Match, If-None-Match, If-Range, Prefer, Range, " \
@@ -11,6 +13,24 @@
 /* How long a browser may remember, in seconds. */
 #define MAX_AGE "600"
 
+/* Browsers leave out the port that the scheme has anyway. */
+static bool is_left_out(const char *origin, const char *port)
+{
+    return (strncmp(origin, "http:", 5) == 0 && strcmp(port, "80") == 0)
+        || (strncmp(origin, "https:", 6) == 0 && strcmp(port, "443") == 0);
+}
+
+static bool has_port_as_sent(const char *origin, const char *host)
+{
+    const char *colon = strrchr(host, ':');
+    uint64_t number;
+
+    if (!colon || strchr(colon, ']')) /* of an IPv6 address */
+        return true;
+    return colon[1] != '0' && number_parse(colon + 1, strlen(colon + 1), &number)
+        && number <= UINT16_MAX && !is_left_out(origin, colon + 1);
+}
+
 bool cors_is_origin(const char *text)
 {
     const char *separator = strstr(text, "://");
@@ -19,8 +39,8 @@ bool cors_is_origin(const char *text)
         return false;
     const char *host = separator + 3;
     return strspn(text, "abcdefghijklmnopqrstuvwxyz0123456789+-.") == (size_t)(separator - text)
-        && *host != '\0'
-        && host[strspn(host, "abcdefghijklmnopqrstuvwxyz0123456789-._:[]")] == '\0';
+        && !strpbrk(host, "ABCDEFGHIJKLMNOPQRSTUVWXYZ") && host_is_valid(span_of(host))
+        && has_port_as_sent(text, host);
 }
 
 static const char *allowed_origin(const struct request *request)

@@ -147,6 +147,7 @@ static void a_start_that_cannot_be_says_what_to_do(void **state)
     SAYS(1, "has scopes already, by 0:read", "--peer-scope", "0:read", "--peer-scope", "root:write",
          "--store", store);
     SAYS(1, "like https://", "--cors-origin", "https://x.example/", "--store", store);
+    SAYS(1, "has anyway", "--cors-origin", "https://x.example:443", "--store", store);
     SAYS(1, "no such group", "--socket-group", "nobody-at-all", "--store", store);
     SAYS(1, "NAME SCOPES", "token", "ci");
     SAYS(1, "among read, write and export", "token", "ci", "all");
