@@ -5,26 +5,37 @@
 #include <sys/random.h>
 
 #include "api/tokens.h"
+#include "codec/base64.h"
 
 /* By which scanners for secrets know what they found. */
-#define PREFIX      "vmsnapd_"
-#define TOKEN_BYTES 32
+#define PREFIX "vmsnapd_"
 
-static void make_token(char out[sizeof PREFIX + (size_t)2 * TOKEN_BYTES])
+static bool make_token(struct text *out, struct error *err)
 {
-    unsigned char bytes[TOKEN_BYTES];
+    unsigned char bytes[32];
 
     while (getrandom(bytes, sizeof bytes, 0) != sizeof bytes)
         continue;
-    char *at = stpcpy(out, PREFIX);
-    for (size_t i = 0; i < sizeof bytes; i++, at += 2)
-        snprintf(at, 3, "%02x", bytes[i]);
+    return (text_appends(out, PREFIX) && base64url_encode(bytes, sizeof bytes, out))
+        || error_memory(err);
+}
+
+/* The line first: a token that no file has is good for nothing. */
+static bool print(const char *name, const char *scopes, const struct text *token, struct error *err)
+{
+    char digest[DIGEST_HEX_SIZE];
+
+    if (!digest_of(token->data, token->len, digest, err))
+        return false;
+    if (printf("%s %s %s\n", name, scopes, digest) < 0 || fflush(stdout) != 0)
+        return error_errno(err, "cannot write the token's line");
+    fprintf(stderr, "%s\n", token->data);
+    return true;
 }
 
 int token_run(int argc, char *const argv[])
 {
-    char token[sizeof PREFIX + (size_t)2 * TOKEN_BYTES];
-    char digest[DIGEST_HEX_SIZE];
+    auto_text struct text token = {0};
     unsigned scopes;
     struct error err;
 
@@ -34,12 +45,8 @@ int token_run(int argc, char *const argv[])
               stderr);
         return 1;
     }
-    make_token(token);
-    if (!digest_of(token, strlen(token), digest, &err)) {
-        fprintf(stderr, "vmsnapd token: %s\n", err.message);
-        return 1;
-    }
-    printf("%s %s %s\n", argv[1], argv[2], digest);
-    fprintf(stderr, "%s\n", token);
-    return 0;
+    if (make_token(&token, &err) && print(argv[1], argv[2], &token, &err))
+        return 0;
+    fprintf(stderr, "vmsnapd token: %s\n", err.message);
+    return 1;
 }

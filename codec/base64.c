@@ -52,3 +52,21 @@ bool base64_decode(const char *data, size_t len, struct text *out)
     out->data[out->len] = '\0';
     return true;
 }
+
+bool base64url_encode(const void *data, size_t len, struct text *out)
+{
+    static const char alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+                                   "0123456789-_";
+    const unsigned char *bytes = data;
+    uint32_t bits = 0;
+    unsigned waiting = 0; /* of the bits */
+
+    for (size_t i = 0; i < len; i++) {
+        bits = bits << 8 | bytes[i];
+        for (waiting += 8; waiting >= 6; waiting -= 6)
+            text_append(out, &alphabet[bits >> (waiting - 6) & 63], 1);
+    }
+    if (waiting > 0)
+        text_append(out, &alphabet[bits << (6 - waiting) & 63], 1);
+    return !text_failed(out);
+}

@@ -1,4 +1,4 @@
-/* RFC 4648 base64, read strictly. */
+/* RFC 4648 base64, read strictly; and written for where '+', '/' and '=' would be in the way. */
 #pragma once
 
 #include <stdbool.h>
@@ -10,3 +10,7 @@
  * with unused bits zero (sections 3.2, 3.3 and 3.5). False if it is anything else, or without
  * memory: text_failed() tells. */
 bool base64_decode(const char *data, size_t len, struct text *out);
+
+/* Appends the bytes in the alphabet for URLs and names of files, without padding (section 5). False
+ * without memory. */
+bool base64url_encode(const void *data, size_t len, struct text *out);

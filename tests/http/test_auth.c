@@ -391,22 +391,17 @@ static void a_users_proxy_is_not_taken_for_its_client(void **state)
     assert_int_equal(program_finish(&program), 0);
 }
 
-/* Runs "vmsnapd token" and gives both of its lines. */
+/* Runs "vmsnapd token" and gives both of its lines: first the one for the file. */
 static void make_token(char token[256], char line[256])
 {
     struct program program = {0};
-    char first[256];
-    char second[256];
 
     program_run(&program,
                 (const char *const[]){"vmsnapd", "token", "ci", "read,export", NULL});
-    program_read_until(&program, "", first, sizeof first);
-    program_read_until(&program, "", second, sizeof second);
+    program_read_until(&program, "", line, 256);
+    program_read_until(&program, "", token, 256);
     assert_int_equal(program_finish(&program), 0);
-    bool in_order = strncmp(first, "vmsnapd_", 8) == 0; /* standard error is not buffered */
-    snprintf(token, 256, "%.*s", (int)strcspn(in_order ? first : second, "\n"),
-             in_order ? first : second);
-    snprintf(line, 256, "%s", in_order ? second : first);
+    token[strcspn(token, "\n")] = '\0';
 }
 
 static void a_made_token_is_let_in_by_its_line(void **state)
@@ -420,11 +415,30 @@ static void a_made_token_is_let_in_by_its_line(void **state)
 
     make_token(token, line);
     assert_memory_equal(line, "ci read,export ", 15);
+    assert_memory_equal(token, "vmsnapd_", 8);
+    assert_int_equal(strlen(token), 8 + 43); /* 32 bytes */
     test_write(file.text, line, strlen(line));
     SERVE(test, &program, "127.0.0.1:0", "--token-file", file.text);
     assert_int_equal(ask(test, "GET", "/snapshots", token, &answer), 200);
     kill(program.pid, SIGTERM);
     assert_int_equal(program_finish(&program), 0);
+}
+
+/* It would be good for nothing, and look as if it were. */
+static void a_token_is_not_told_where_its_line_is_lost(void **state)
+{
+    static const char command[] = BINARY_DIR "/vmsnapd token ci read >/dev/full";
+    struct program program = {.binary = "/bin/sh"};
+    auto_text struct text output = {0};
+    char line[1024];
+
+    (void)state;
+    program_run(&program, (const char *const[]){"sh", "-c", command, NULL});
+    while (fgets(line, sizeof line, program.output))
+        text_appends(&output, line);
+    assert_int_equal(program_finish(&program), 1);
+    assert_non_null(strstr(text_str(&output), "cannot write the token's line: No space left"));
+    assert_null(strstr(text_str(&output), "vmsnapd_"));
 }
 
 #define ORIGIN "https://dashboard.example"
@@ -549,6 +563,7 @@ int main(void)
         WITH_PROGRAM(a_unix_sockets_user_is_audited),
         WITH_PROGRAM(a_users_proxy_is_not_taken_for_its_client),
         WITH_PROGRAM(a_made_token_is_let_in_by_its_line),
+        WITH_PROGRAM(a_token_is_not_told_where_its_line_is_lost),
         WITH_ORIGIN(a_page_of_a_known_origin_may_read_every_answer),
         WITH_ORIGIN(other_origins_are_not_let_in),
         WITH_ORIGIN(a_browser_may_ask_beforehand_without_a_token),

@@ -87,6 +87,31 @@ static void a_full_text_is_told_from_bad_input(void **state)
     assert_true(text_failed(&out));
 }
 
+static void assert_encodes(const char *bytes, size_t len, const char *base64url)
+{
+    auto_text struct text out = {0};
+
+    assert_true(base64url_encode(bytes, len, &out));
+    assert_string_equal(text_str(&out), base64url);
+}
+
+/* RFC 4648, sections 5 and 10. */
+static void bytes_are_written_for_urls(void **state)
+{
+    (void)state;
+    assert_encodes("", 0, "");
+    assert_encodes("f", 1, "Zg");
+    assert_encodes("fo", 2, "Zm8");
+    assert_encodes("foo", 3, "Zm9v");
+    assert_encodes("foob", 4, "Zm9vYg");
+    assert_encodes("foobar", 6, "Zm9vYmFy");
+    assert_encodes("\x00\xff\xbf", 3, "AP-_");
+    assert_encodes("\x00\x10\x83\x10\x51\x87\x20\x92\x8b\x30\xd3\x8f\x41\x14\x93\x51"
+                   "\x55\x97\x61\x96\x9b\x71\xd7\x9f\x82\x18\xa3\x92\x59\xa7\xa2\x9a"
+                   "\xab\xb2\xdb\xaf\xc3\x1c\xb3\xd3\x5d\xb7\xe3\x9e\xbb\xf3\xdf\xbf",
+                   48, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -95,6 +120,7 @@ int main(void)
         cmocka_unit_test(what_is_not_strictly_base64_is_refused),
         cmocka_unit_test(decoding_appends),
         cmocka_unit_test(a_full_text_is_told_from_bad_input),
+        cmocka_unit_test(bytes_are_written_for_urls),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
