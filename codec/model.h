@@ -95,6 +95,7 @@ struct creation {
 struct record {
     enum capture capture; /* link, reflink or copy */
     struct labels labels;
+    bool held; /* not to be deleted, replaced or pruned */
     bool has_vmm_args;
     struct strings vmm_args;
     char request_sha256[SHA256_HEX_SIZE];  /* the request that made it */

@@ -173,7 +173,7 @@ bool snapshot_to_json(const struct snapshot *snapshot, struct text *out, struct 
     emit_key(out, "labels");
     emit_labels(out, snapshot);
     emit_key(out, "held");
-    emit_bool(out, false);
+    emit_bool(out, snapshot->has_record && snapshot->record.held);
     emit_part_or_null(out, "restore", is_restorable, emit_restore, snapshot);
     if (snapshot->has_live)
         emit_live(out, &snapshot->live);

@@ -9,7 +9,7 @@
     "\"state_size_bytes\":\"18446744073709551615\",\"state_sha256\":\"" SHA_A "\"}"
 
 static const char whole[] = "{\"capture\":\"reflink\",\"labels\":{\"a\":\"1\",\"b\":\"\"},"
-                            "\"vmm_args\":[\"--uefi\"]," TAIL;
+                            "\"held\":true,\"vmm_args\":[\"--uefi\"]," TAIL;
 
 static bool parse(const char *json, struct record *out, struct error *err)
 {
@@ -36,15 +36,27 @@ static void all_members_are_read_and_written(void **state)
 static void arguments_that_were_not_given_are_told_from_none(void **state)
 {
     (void)state;
-    assert_written_back("{\"capture\":\"link\",\"labels\":{}," TAIL);
-    assert_written_back("{\"capture\":\"link\",\"labels\":{},\"vmm_args\":[]," TAIL);
+    assert_written_back("{\"capture\":\"link\",\"labels\":{},\"held\":false," TAIL);
+    assert_written_back("{\"capture\":\"link\",\"labels\":{},\"held\":false,"
+                        "\"vmm_args\":[]," TAIL);
 }
 
 static void digests_that_were_not_recorded_are_empty(void **state)
 {
     (void)state;
-    assert_written_back("{\"capture\":\"copy\",\"labels\":{},\"request_sha256\":\"\","
-                        "\"manifest_sha256\":\"\",\"state_size_bytes\":0,\"state_sha256\":\"\"}");
+    assert_written_back("{\"capture\":\"copy\",\"labels\":{},\"held\":false,"
+                        "\"request_sha256\":\"\",\"manifest_sha256\":\"\","
+                        "\"state_size_bytes\":0,\"state_sha256\":\"\"}");
+}
+
+static void records_of_earlier_versions_hold_nothing(void **state)
+{
+    struct error err = {0};
+    auto_record struct record record = {.held = true};
+
+    (void)state;
+    assert_succeeds(parse("{\"capture\":\"link\",\"labels\":{}," TAIL, &record, &err));
+    assert_false(record.held);
 }
 
 static void members_of_later_versions_are_passed_over(void **state)
@@ -71,6 +83,7 @@ static void what_is_no_record_is_damaged(void **state)
         "{\"capture\":null,\"labels\":{}," TAIL,
         "{\"capture\":\"link\",\"labels\":{\"/\":\"\"}," TAIL,
         "{\"capture\":\"link\",\"capture\":\"link\",\"labels\":{}," TAIL,
+        "{\"capture\":\"link\",\"labels\":{},\"held\":1," TAIL,
         "{\"capture\":\"link\",\"labels\":{},\"vmm_args\":[1]," TAIL,
         "{\"capture\":\"link\",\"labels\":{},\"a\\u0000\":1," TAIL,
         "{\"capture\":\"copy\",\"labels\":{},\"request_sha256\":\"\",\"manifest_sha256\":\"abc\","
@@ -117,6 +130,7 @@ int main(void)
         cmocka_unit_test(all_members_are_read_and_written),
         cmocka_unit_test(arguments_that_were_not_given_are_told_from_none),
         cmocka_unit_test(digests_that_were_not_recorded_are_empty),
+        cmocka_unit_test(records_of_earlier_versions_hold_nothing),
         cmocka_unit_test(members_of_later_versions_are_passed_over),
         cmocka_unit_test(what_is_no_record_is_damaged),
         cmocka_unit_test(damage_is_named),

@@ -78,6 +78,7 @@ static void a_snapshot_of_ours_has_all_members_in_order(void **state)
     snapshot.record = (struct record){
         .capture = CAPTURE_LINK,
         .labels = {labels, 1},
+        .held = true,
         .has_vmm_args = true,
         .vmm_args = {args,   2},
         .state_size_bytes = 288332,
@@ -88,7 +89,7 @@ static void a_snapshot_of_ours_has_all_members_in_order(void **state)
                     "\"path\":\"/store/snapshots/s1\",\"manifest\":" MANIFEST ","
                     "\"memory\":{\"capture\":\"link\",\"size_bytes\":1073741824},"
                     "\"state\":{\"size_bytes\":288332,\"sha256\":\"" SHA "\"},"
-                    "\"labels\":{\"vm\":\"web\"},\"held\":false,"
+                    "\"labels\":{\"vm\":\"web\"},\"held\":true,"
                     "\"restore\":{\"openvmm_args\":[\"--uefi\",\"--disk\",\"--memory\","
                     "\"size=1024M\",\"--processors\",\"2\",\"--restore-snapshot\","
                     "\"/store/snapshots/s1\"],\"complete\":true}}");
