@@ -101,7 +101,8 @@ static void add_header(struct call *call, const char *header)
     call->headers[i] = header;
 }
 
-bool caller_call(struct caller *caller, const struct call *call, struct answer *out)
+/* False if there was no answer. */
+static bool try_call(struct caller *caller, const struct call *call, struct answer *out)
 {
     struct call ours = *call;
 
@@ -122,6 +123,27 @@ bool caller_call(struct caller *caller, const struct call *call, struct answer *
         soak_fail(caller->soak, "%s %s: %s (%s)", method_of(call), call->path,
                   curl_easy_strerror(code), text_str(&out->head));
     atomic_fetch_add(&caller->soak->tally.unanswered, 1);
+    return false;
+}
+
+/* As a client should that was told to come back later. */
+static void wait_as_told(struct caller *caller, const struct answer *answer)
+{
+    const char *seconds = answer_header(answer, "Retry-After");
+
+    if (!seconds)
+        soak_fail(caller->soak, "429 without Retry-After: %s", text_str(&answer->head));
+    nanosleep(&(struct timespec){.tv_sec = strtol(seconds, NULL, 10)}, NULL);
+}
+
+bool caller_call(struct caller *caller, const struct call *call, struct answer *out)
+{
+    while (try_call(caller, call, out)) {
+        if (out->status != 429 || !caller->is_patient)
+            return true;
+        wait_as_told(caller, out);
+        answer_clear(out);
+    }
     return false;
 }
 

@@ -8,6 +8,7 @@
 struct caller {
     struct soak *soak;
     const char *token; /* the whole header */
+    bool is_patient;   /* who is limited (429) comes back when it was told to */
     uint64_t random;
     CURL *curl;
     int idle[IDLE_MAX]; /* connections that say nothing; -1 for none */
