@@ -126,11 +126,17 @@ static void allow(const struct request *request, struct response *response)
     response_headerf(response, "Allow", "%s", methods);
 }
 
+/* Which documents PATCH takes (RFC 5789, sections 2.2 and 3.1). */
+static void accept_patch(struct response *response)
+{
+    response_header(response, "Accept-Patch", TYPE_PATCH ", " TYPE_JSON);
+}
+
 static bool is_multipart(const struct request *request)
 {
     const char *type = request->headers[HEADER_CONTENT_TYPE];
 
-    return type && negotiate_is_type(type, "multipart/form-data");
+    return type && negotiate_is_type(type, TYPE_MULTIPART);
 }
 
 static bool begin_upload(struct request *request, struct error *err)
@@ -143,12 +149,17 @@ static bool begin_upload(struct request *request, struct error *err)
 static bool check_media_type(const struct request *request, struct error *err)
 {
     const char *type = request->headers[HEADER_CONTENT_TYPE];
-    bool stream = request->match.route->largest_body == BODY_STREAM;
+    const struct route *route = request->match.route;
+    const char *other = route->method == PATCH ? TYPE_PATCH
+        : route->largest_body == BODY_STREAM   ? TYPE_MULTIPART
+                                               : NULL;
 
     if (type && negotiate_is_type(type, TYPE_JSON))
         return true;
-    return error_set(err, ERR_MEDIA_TYPE, "send Content-Type: " TYPE_JSON "%s, not %s",
-                     stream ? " or multipart/form-data" : "", type ? type : "none");
+    if (type && route->method == PATCH && negotiate_is_type(type, TYPE_PATCH))
+        return true;
+    return error_set(err, ERR_MEDIA_TYPE, "send Content-Type: " TYPE_JSON "%s%s, not %s",
+                     other ? " or " : "", other ? other : "", type ? type : "none");
 }
 
 static bool refuse_length(const struct request *request, struct error *err)
@@ -299,6 +310,8 @@ bool dispatch_begin(struct request *request, struct response *response)
     if (routed && !request->match.route) { /* OPTIONS */
         response->status = 204;
         allow(request, response);
+        if (request->match.allowed & 1u << PATCH)
+            accept_patch(response);
     } else if (routed && prepare_body(request, &err)) {
         request->lane = request->match.route->lane;
         return true;
@@ -307,6 +320,8 @@ bool dispatch_begin(struct request *request, struct response *response)
         response->close = !is_heard;
         if (err.code == ERR_METHOD_NOT_ALLOWED)
             allow(request, response);
+        if (err.code == ERR_MEDIA_TYPE && request->method == PATCH)
+            accept_patch(response);
     }
     finish(request, response);
     return false;

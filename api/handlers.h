@@ -7,6 +7,7 @@
 route_handler snapshot_list_handler, snapshot_get_handler, snapshot_delete_handler;
 route_handler snapshot_create_first, snapshot_create_handler;
 route_handler snapshot_replace_first, snapshot_replace_handler;
+route_handler snapshot_patch_first, snapshot_patch_handler;
 route_handler snapshot_validate_first, snapshot_validate_handler;
 
 /* manifests.c */

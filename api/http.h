@@ -171,6 +171,9 @@ void response_location(struct response *response, const struct request *request,
 #define TYPE_JSON     "application/json"
 #define TYPE_PROBLEM  "application/problem+json"
 #define TYPE_PROTOBUF "application/protobuf"
+#define TYPE_PATCH    "application/merge-patch+json"
+
+#define TYPE_MULTIPART "multipart/form-data"
 
 /* The answer is the response's text. Returns true. */
 bool response_text(struct response *response, unsigned status);

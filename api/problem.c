@@ -21,6 +21,7 @@ static const struct {
     {409, "Busy"                  }, /* ERR_BUSY */
     {409, "In use"                }, /* ERR_IN_USE */
     {409, "Foreign files"         }, /* ERR_FOREIGN_FILES */
+    {409, "Held"                  }, /* ERR_HELD */
     {409, "Not valid"             }, /* ERR_NOT_VALID */
     {412, "Precondition failed"   }, /* ERR_PRECONDITION */
     {413, "Payload too large"     }, /* ERR_TOO_LARGE */

@@ -3,6 +3,7 @@
 #include "api/handlers.h"
 #include "codec/creation.h"
 #include "codec/expectation.h"
+#include "codec/patch.h"
 
 /* clang-format off */
 /* method, pattern, handler, first step on the event loop, operationId, scope, lane, query,
@@ -12,6 +13,7 @@ const struct route routes[] = {
     {POST,   "/snapshots",                  snapshot_create_handler,   snapshot_create_first,   "createSnapshot",   SCOPE_WRITE,  LANE_PUBLISH, "",                     BODY_STREAM},
     {GET,    "/snapshots/{id}",             snapshot_get_handler,      NULL,                    "getSnapshot",      SCOPE_READ,   LANE_READ,    "include",              0},
     {PUT,    "/snapshots/{id}",             snapshot_replace_handler,  snapshot_replace_first,  "replaceSnapshot",  SCOPE_WRITE,  LANE_PUBLISH, "force",                BODY_STREAM},
+    {PATCH,  "/snapshots/{id}",             snapshot_patch_handler,    snapshot_patch_first,    "patchSnapshot",    SCOPE_WRITE,  LANE_PUBLISH, "",                     PATCH_BODY_MAX},
     {DELETE, "/snapshots/{id}",             snapshot_delete_handler,   NULL,                    "deleteSnapshot",   SCOPE_WRITE,  LANE_PUBLISH, "force",                0},
     {GET,    "/snapshots/{id}/manifest",    manifest_get_handler,      manifest_get_first,      "getManifest",      SCOPE_READ,   LANE_READ,    "",                     0},
     {POST,   "/snapshots/{id}/validate",    snapshot_validate_handler, snapshot_validate_first, "validateSnapshot", SCOPE_READ,   LANE_READ,    "strict",               EXPECTATION_BODY_MAX},

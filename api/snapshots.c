@@ -8,6 +8,7 @@
 #include "codec/creation.h"
 #include "codec/expectation.h"
 #include "codec/page.h"
+#include "codec/patch.h"
 #include "codec/snapshot.h"
 #include "service/snapshot.h"
 
@@ -69,6 +70,16 @@ bool snapshot_list_handler(struct request *request, struct response *response, s
     return response_json(response, 200);
 }
 
+/* The whole of what there is now, with its tag. */
+static bool respond_whole(const struct snapshot *snapshot, char tag[TAG_SIZE],
+                          struct response *response, struct error *err)
+{
+    if (!snapshot_to_json(snapshot, &response->text, err) || !tag_of(&response->text, tag, err))
+        return false;
+    response_headerf(response, "ETag", "%s", tag);
+    return response_json(response, 200);
+}
+
 bool snapshot_get_handler(struct request *request, struct response *response, struct error *err)
 {
     const char *id = request_snapshot_id(request, err);
@@ -77,17 +88,14 @@ bool snapshot_get_handler(struct request *request, struct response *response, st
     bool live;
 
     if (!id || !wants_live(request, &live, err)
-        || !snapshot_get(request->service, id, live ? LIVE_WRITER : LIVE_NONE, &snapshot, err)
-        || !snapshot_to_json(&snapshot, &response->text, err))
+        || !snapshot_get(request->service, id, live ? LIVE_WRITER : LIVE_NONE, &snapshot, err))
         return false;
     if (live) {
         response_header(response, "Cache-Control", "no-store");
-        return response_json(response, 200);
+        return snapshot_to_json(&snapshot, &response->text, err) && response_json(response, 200);
     }
-    if (!tag_of(&response->text, tag, err))
+    if (!respond_whole(&snapshot, tag, response, err))
         return false;
-    response_headerf(response, "ETag", "%s", tag);
-    response_json(response, 200);
     tag_not_modified(request, tag, response);
     return true;
 }
@@ -243,6 +251,38 @@ bool snapshot_replace_handler(struct request *request, struct response *response
         return false;
     audit(request, &guard);
     return respond_made(request, &made, response, err);
+}
+
+static void free_patch(void *plan)
+{
+    patch_clear(plan);
+    free(plan);
+}
+
+/* Decodes the body, as for a create. */
+bool snapshot_patch_first(struct request *request, struct response *response, struct error *err)
+{
+    struct patch *patch = request_snapshot_id(request, err) ? calloc(1, sizeof *patch) : NULL;
+
+    (void)response;
+    if (!patch)
+        return err->code == ERR_NONE ? error_memory(err) : false;
+    request->plan = patch;
+    request->plan_free = free_patch;
+    patch_from_json(text_str(&request->body), request->body.len, patch, &request->faults, err);
+    return false;
+}
+
+bool snapshot_patch_handler(struct request *request, struct response *response, struct error *err)
+{
+    auto_snapshot struct snapshot snapshot = {0};
+    struct guard guard;
+    char tag[TAG_SIZE];
+
+    return read_guard(request, &guard, err)
+        && snapshot_patch(request->service, request->match.params[0], request->plan, &guard,
+                          &snapshot, err)
+        && respond_whole(&snapshot, tag, response, err);
 }
 
 bool snapshot_delete_handler(struct request *request, struct response *response, struct error *err)

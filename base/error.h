@@ -20,6 +20,7 @@
     X(ERR_BUSY, "busy")                                 \
     X(ERR_IN_USE, "in_use")                             \
     X(ERR_FOREIGN_FILES, "foreign_files")               \
+    X(ERR_HELD, "held")                                 \
     X(ERR_NOT_VALID, "not_valid")                       \
     X(ERR_PRECONDITION, "precondition_failed")          \
     X(ERR_TOO_LARGE, "payload_too_large")               \

@@ -13,7 +13,7 @@ static bool read_bool(const struct field *field, json_t *value, const struct pla
                       void *member)
 {
     (void)field;
-    if (!json_is_boolean(value))
+    if (!json_is_boolean(value) && !json_is_null(value))
         return place_fault(place, "must be true or false");
     *(bool *)member = json_is_true(value);
     return true;
@@ -209,13 +209,13 @@ static void write_strings(struct text *out, const void *member)
 
 const struct field_type field_strings = {read_strings, write_strings};
 
+/* `value` is null only where that is good. */
 static bool read_label(const char *key, json_t *value, const struct place *place,
                        struct label *label)
 {
     if (!id_is_valid(key))
         return place_fault(place, "a label's name " ID_RULE);
-    label->value = copy_string(value, LABEL_VALUE_MAX, place);
-    if (!label->value)
+    if (!json_is_null(value) && !(label->value = copy_string(value, LABEL_VALUE_MAX, place)))
         return false;
     label->key = strdup(key);
     return label->key || place_no_memory(place);
@@ -229,30 +229,38 @@ static int compare_labels(const void *a, const void *b)
     return strcmp(left->key, right->key);
 }
 
-static bool read_labels(const struct field *field, json_t *value, const struct place *place,
-                        void *member)
+bool field_read_labels(json_t *value, const struct place *place, bool nullable,
+                       struct labels *labels)
 {
-    struct labels *labels = member;
     bool good = true;
     const char *key;
     json_t *item;
 
-    (void)field;
     if (!json_is_object(value))
         return place_fault(place, "must be an object of strings");
-    if (json_object_size(value) > LABELS_MAX)
-        return place_fault(place, "must have at most %d members", LABELS_MAX);
-    labels->items = calloc(LABELS_MAX, sizeof *labels->items);
+    labels->items = calloc(json_object_size(value) + 1, sizeof *labels->items);
     if (!labels->items)
         return place_no_memory(place);
     json_object_foreach(value, key, item)
     {
         struct place at = {.reading = place->reading, .parent = place, .name = key};
-        good &= read_label(key, item, &at, &labels->items[labels->count++]);
+        if (json_is_null(item) && !nullable)
+            good = place_fault(&at, "must be a string");
+        else
+            good &= read_label(key, item, &at, &labels->items[labels->count++]);
     }
     if (good)
         qsort(labels->items, labels->count, sizeof *labels->items, compare_labels);
     return good;
+}
+
+static bool read_labels(const struct field *field, json_t *value, const struct place *place,
+                        void *member)
+{
+    (void)field;
+    if (json_is_object(value) && json_object_size(value) > LABELS_MAX)
+        return place_fault(place, "must have at most %d members", LABELS_MAX);
+    return field_read_labels(value, place, false, member);
 }
 
 static void write_labels(struct text *out, const void *member)
@@ -272,8 +280,11 @@ const struct field_type field_labels = {read_labels, write_labels};
 static bool read_capture(const struct field *field, json_t *value, const struct place *place,
                          void *member)
 {
+    if (json_is_null(value)) {
+        *(enum capture *)member = CAPTURE_UNKNOWN;
+        return true;
+    }
     const char *name = field_get_string(value, field->max, place);
-
     if (!name)
         return false;
     enum capture capture = capture_of_name(name);

@@ -15,6 +15,11 @@ extern const struct field_type field_timestamp; /* struct timestamp: RFC 3339, o
 
 #define ID_RULE "must match [A-Za-z0-9][A-Za-z0-9._-]{0,127}"
 
+/* An object of labels, of any number. Where `nullable`, the value of one may be null, and is then
+ * NULL; else that is a fault as any. */
+bool field_read_labels(json_t *value, const struct place *place, bool nullable,
+                       struct labels *labels);
+
 /* Strings, for the types that documents define themselves: at most `max` bytes, 0 for any number.
  * NULL or false with the fault noted. A string without U+0000 lives as long as `value`. */
 const char *field_get_string(json_t *value, uint64_t max, const struct place *place);

@@ -110,7 +110,7 @@ static bool read_field(const struct field *field, json_t *value, const struct pl
     void *member = (char *)object + field->offset;
     bool *flag = flag_of(field, object);
 
-    if (json_is_null(value))
+    if (json_is_null(value) && !field->nullable)
         return place_fault(place, "must not be null");
     if (!field->type->read(field, value, place, member))
         return false;

@@ -43,8 +43,9 @@ struct field {
     size_t offset; /* of the member in its struct */
     size_t flag;   /* of the bool that says it was given, plus one; 0 if there is none */
     bool required;
-    int64_t min;  /* integers: the least, if not the type's own */
-    uint64_t max; /* integers: likewise the greatest; strings: most bytes, 0 for any number */
+    bool nullable; /* null reaches the type, which knows what it stands for */
+    int64_t min;   /* integers: the least, if not the type's own */
+    uint64_t max;  /* integers: likewise the greatest; strings: most bytes, 0 for any number */
 
     /* What else is wrong with a value of the type, or NULL. */
     const char *(*check)(const void *member);

@@ -98,6 +98,17 @@ bool labels_copy(struct labels *to, const struct labels *from)
     return true;
 }
 
+bool labels_equal(const struct labels *a, const struct labels *b)
+{
+    if (a->count != b->count)
+        return false;
+    for (size_t i = 0; i < a->count; i++)
+        if (strcmp(a->items[i].key, b->items[i].key) != 0
+            || strcmp(a->items[i].value, b->items[i].value) != 0)
+            return false;
+    return true;
+}
+
 void creation_clear(struct creation *creation)
 {
     free(creation->id);
@@ -109,6 +120,12 @@ void creation_clear(struct creation *creation)
     strings_clear(&creation->vmm_args);
     labels_clear(&creation->labels);
     *creation = (struct creation){0};
+}
+
+void patch_clear(struct patch *patch)
+{
+    labels_clear(&patch->labels.labels);
+    *patch = (struct patch){0};
 }
 
 void record_clear(struct record *record)

@@ -93,15 +93,26 @@ struct creation {
 
 /* snapshot.json: what vmsnapd knows of a snapshot that OpenVMM's three files do not say. */
 struct record {
-    enum capture capture; /* link, reflink or copy */
+    enum capture capture; /* link, reflink or copy; CAPTURE_UNKNOWN if OpenVMM captured it */
     struct labels labels;
     bool held; /* not to be deleted, replaced or pruned */
     bool has_vmm_args;
     struct strings vmm_args;
-    char request_sha256[SHA256_HEX_SIZE];  /* the request that made it */
+    char request_sha256[SHA256_HEX_SIZE];  /* the request that made it; "" if none did */
     char manifest_sha256[SHA256_HEX_SIZE]; /* of manifest.bin as published */
     uint64_t state_size_bytes;
     char state_sha256[SHA256_HEX_SIZE]; /* of state.bin as published */
+};
+
+/* Changes to what is recorded of a snapshot; what they do not name stays (RFC 7396). */
+struct patch {
+    bool has_labels;
+    struct label_changes {
+        bool from_none;       /* all that there were are removed */
+        struct labels labels; /* to be set, or, where the value is NULL, to be removed */
+    } labels;
+    bool has_held;
+    bool held;
 };
 
 enum snapshot_status {
@@ -196,7 +207,9 @@ void strings_clear(struct strings *strings);
 bool strings_copy(struct strings *to, const struct strings *from);
 void labels_clear(struct labels *labels);
 bool labels_copy(struct labels *to, const struct labels *from);
+bool labels_equal(const struct labels *a, const struct labels *b);
 void creation_clear(struct creation *creation);
+void patch_clear(struct patch *patch);
 void record_clear(struct record *record);
 void snapshot_clear(struct snapshot *snapshot);
 void expectation_clear(struct expectation *expectation);
@@ -219,6 +232,7 @@ MODEL_OWN(state_units)
 MODEL_OWN(strings)
 MODEL_OWN(labels)
 MODEL_OWN(creation)
+MODEL_OWN(patch)
 MODEL_OWN(record)
 MODEL_OWN(snapshot)
 MODEL_OWN(expectation)
@@ -228,7 +242,9 @@ MODEL_OWN(verdict)
 #define auto_manifest    AUTO(manifest_clear)
 #define auto_state_units AUTO(state_units_clear)
 #define auto_strings     AUTO(strings_clear)
+#define auto_labels      AUTO(labels_clear)
 #define auto_creation    AUTO(creation_clear)
+#define auto_patch       AUTO(patch_clear)
 #define auto_record      AUTO(record_clear)
 #define auto_snapshot    AUTO(snapshot_clear)
 #define auto_expectation AUTO(expectation_clear)

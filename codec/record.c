@@ -36,7 +36,7 @@ static void write_sha256(struct text *out, const void *member)
 static const struct field_type field_sha256 = {read_sha256, write_sha256};
 
 static const struct field rows[] = {
-    FIELD(record, capture, capture, REQUIRED, .check = check_capture),
+    FIELD(record, capture, capture, REQUIRED, .nullable = true, .check = check_capture),
     FIELD(record, labels, labels, REQUIRED),
     FIELD(record, held, boolean), /* none in records of earlier versions */
     FIELD(record, vmm_args, strings, GIVEN(record, has_vmm_args), .max = VMM_ARGS_MAX),

@@ -4,7 +4,11 @@
 #include <fcntl.h>
 #include <inttypes.h>
 
+#include "base/digest.h"
 #include "base/id.h"
+#include "codec/manifest_pb.h"
+#include "codec/patch.h"
+#include "codec/record.h"
 #include "codec/state.h"
 #include "service/expect.h"
 #include "service/file.h"
@@ -124,17 +128,20 @@ static bool check_removable(int dir, const char *id, const struct guard *guard, 
                      id);
 }
 
-static bool ask_guard(const struct service *service, const char *id, const struct guard *guard,
-                      struct error *err)
+/* What the guard asks, and that nobody wants the snapshot kept, which nothing overrides. */
+static bool check_allowed(const struct service *service, const char *id, const struct guard *guard,
+                          struct error *err)
 {
     auto_snapshot struct snapshot current = {0};
-
-    if (!guard->allow)
-        return true;
     bool found = load_snapshot(service->store, id, LIVE_NONE, &current, err);
+
     if (!found && err->code != ERR_NOT_FOUND)
         return false;
-    return guard->allow(guard->context, found ? &current : NULL, err);
+    if (guard->allow && !guard->allow(guard->context, found ? &current : NULL, err))
+        return false;
+    return !current.record.held
+        || error_set(err, ERR_HELD, "snapshot %s is held: let it go first (PATCH \"held\": false)",
+                     id);
 }
 
 /* Over what is there: in place, by exchange, or, where nothing is, as a new one. */
@@ -158,7 +165,7 @@ static bool replace(struct making *making, const struct guard *guard, struct mad
     if (old < 0 && err->code != ERR_NOT_FOUND)
         return false;
     bool is_new = old < 0 || faccessat(old, MANIFEST_FILE, F_OK, AT_SYMLINK_NOFOLLOW) != 0;
-    if (!ask_guard(making->service, making->id, guard, err) || !making_begin(making, err)
+    if (!check_allowed(making->service, making->id, guard, err) || !making_begin(making, err)
         || !making_open(making, err))
         return false;
     /* Refused before the work, and again after it. */
@@ -194,10 +201,65 @@ bool snapshot_delete(struct service *service, const char *id, const struct guard
     if (!claim_take(&service->claims, id, &claim, err))
         return false;
     auto_fd int dir = store_open_snapshot(service->store, id, err);
-    if (dir < 0 || !ask_guard(service, id, guard, err) || !check_removable(dir, id, guard, err)
+    if (dir < 0 || !check_allowed(service, id, guard, err) || !check_removable(dir, id, guard, err)
         || !stage_retire(service->store, id, err))
         return false;
     schedule_trash(service);
+    return true;
+}
+
+/* The record of a snapshot as it may be written: where there is none, or one that an older manifest
+ * had, a new one, of a snapshot that no request made. `owner` is what the manifest's file is of. */
+static bool begin_record(const struct service *service, const char *id, struct snapshot *current,
+                         struct stat *owner, struct error *err)
+{
+    auto_fd int dir = store_open_snapshot(service->store, id, err);
+    auto_text struct text manifest = {.max = MANIFEST_MAX + 65536};
+    char sha256[DIGEST_HEX_SIZE];
+
+    if (dir < 0)
+        return false;
+    if (!file_read(dir, MANIFEST_FILE, MANIFEST_MAX, &manifest, owner, err))
+        return err->code == ERR_NOT_FOUND
+            && error_set(err, ERR_BUSY,
+                         "snapshot %s has no " MANIFEST_FILE ": a save seems to be under way", id);
+    if (!digest_of(manifest.data, manifest.len, sha256, err))
+        return false;
+    if (current->has_record && strcmp(current->record.manifest_sha256, sha256) != 0)
+        return error_set(err, ERR_BUSY, "another process is writing snapshot %s at this moment",
+                         id);
+    current->has_record = true;
+    memcpy(current->record.manifest_sha256, sha256, sizeof sha256);
+    return true;
+}
+
+static bool write_record(const struct service *service, const struct snapshot *snapshot,
+                         const struct stat *owner, struct error *err)
+{
+    auto_stage struct stage *stage = stage_begin(service->store, err);
+    auto_text struct text json = {0};
+
+    return stage && record_to_json(&snapshot->record, &json, err)
+        && stage_write(stage, RECORD_FILE, json.data, json.len, owner, err)
+        && stage_put(stage, snapshot->id, RECORD_FILE, err);
+}
+
+bool snapshot_patch(struct service *service, const char *id, const struct patch *patch,
+                    const struct guard *guard, struct snapshot *out, struct error *err)
+{
+    auto_claim struct claim claim = {0};
+    auto_snapshot struct snapshot current = {0};
+    struct stat owner;
+    bool changed;
+
+    if (!claim_take(&service->claims, id, &claim, err)
+        || !load_snapshot(service->store, id, LIVE_NONE, &current, err)
+        || (guard->allow && !guard->allow(guard->context, &current, err))
+        || !begin_record(service, id, &current, &owner, err)
+        || !patch_apply(patch, &current.record, &changed, err)
+        || (changed && !write_record(service, &current, &owner, err)))
+        return false;
+    *out = TAKE_AS(current, (struct snapshot){0});
     return true;
 }
 

@@ -5,7 +5,7 @@
 #include "service/load.h"
 #include "service/service.h"
 
-/* What must hold for a snapshot to be replaced or removed; a zeroed guard asks nothing. */
+/* What must hold for a snapshot to be changed, replaced or removed; a zeroed guard asks nothing. */
 struct guard {
     /* NULL, or asked while nobody else can write the snapshot, which is NULL if there is none;
      * false, with an error, stops the request. */
@@ -45,16 +45,26 @@ bool snapshot_create(struct service *service, const struct creation *creation,
                      struct draft *uploaded, struct made *out, struct error *err);
 
 /* As snapshot_create, but always captures anew, and takes the place of the snapshot of that id,
- * which must be set, if there is one. Also ERR_FOREIGN_FILES; what the guard gives; and
+ * which must be set, if there is one. Also ERR_HELD, ERR_FOREIGN_FILES; what the guard gives; and
  * ERR_IN_USE if the old memory.bin is the last name of a file that a process can write. */
 bool snapshot_replace(struct service *service, const struct creation *creation,
                       struct draft *uploaded, const struct guard *guard, struct made *out,
                       struct error *err);
 
-/* ERR_NOT_FOUND, ERR_BUSY, ERR_FOREIGN_FILES, what the guard gives, ERR_IN_USE (as above),
- * ERR_IO. */
+/* ERR_NOT_FOUND, ERR_BUSY, ERR_HELD, ERR_FOREIGN_FILES, what the guard gives, ERR_IN_USE (as
+ * above), ERR_IO. */
 bool snapshot_delete(struct service *service, const char *id, const struct guard *guard,
                      struct error *err);
+
+/* Changes what is recorded of a snapshot: true means that a power cut cannot undo it, and `out`,
+ * which the caller clears, is what there is now. One that OpenVMM wrote by itself gets a record,
+ * which names no request; so does one whose manifest can be read and does not decode. What changes
+ * nothing writes nothing. ERR_NOT_FOUND; ERR_BUSY if it is being written, or has no manifest.bin;
+ * what the guard gives; ERR_INVALID for too many labels; ERR_DAMAGED or ERR_PERMISSION if the
+ * manifest cannot be read; ERR_FOREIGN_FILES if snapshot.json is a directory; ERR_NO_SPACE,
+ * ERR_IO. */
+bool snapshot_patch(struct service *service, const char *id, const struct patch *patch,
+                    const struct guard *guard, struct snapshot *out, struct error *err);
 
 /* As load_snapshot(). */
 bool snapshot_get(struct service *service, const char *id, enum load_live live,

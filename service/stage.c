@@ -214,17 +214,17 @@ static bool move(int from, int to, const char *name)
     return renameat2(from, name, to, name, RENAME_NOREPLACE) == 0;
 }
 
-static bool move_failed(const struct join *join, const char *name, struct error *err)
+static bool put_failed(const char *id, const char *name, struct error *err)
 {
     switch (errno) {
     case EEXIST:
         return error_set(err, ERR_EXISTS, "another process is writing %s into snapshot %s", name,
-                         join->id);
+                         id);
     case EACCES:
     case EPERM:
-        return refuse_rename(join->id, err);
+        return refuse_rename(id, err);
     default:
-        return error_errno(err, "cannot put %s into snapshot %s", name, join->id);
+        return error_errno(err, "cannot put %s into snapshot %s", name, id);
     }
 }
 
@@ -233,14 +233,14 @@ static bool move_aside(struct join *join, size_t i, struct error *err)
     if (move(join->target, join->aside, joining[i]))
         join->moved_aside |= (size_t)1 << i;
     else if (errno != ENOENT)
-        return move_failed(join, joining[i], err);
+        return put_failed(join->id, joining[i], err);
     return true;
 }
 
 static bool move_in(struct join *join, size_t i, struct error *err)
 {
     if (!move(join->stage, join->target, joining[i]))
-        return move_failed(join, joining[i], err);
+        return put_failed(join->id, joining[i], err);
     join->moved_in |= (size_t)1 << i;
     return true;
 }
@@ -290,6 +290,28 @@ bool stage_join(struct stage *stage, const char *id, bool replace, struct error 
     if (exchange_files(&join, err))
         return true;
     undo_exchange(&join);
+    return false;
+}
+
+/* Exchanged, so that it can be undone; an old file goes with the stage. */
+bool stage_put(struct stage *stage, const char *id, const char *name, struct error *err)
+{
+    auto_fd int target = store_open_snapshot(stage->store, id, err);
+    unsigned flags = RENAME_EXCHANGE;
+    struct stat old;
+
+    if (target < 0)
+        return false;
+    if (fstatat(target, name, &old, AT_SYMLINK_NOFOLLOW) == 0 && S_ISDIR(old.st_mode))
+        return error_set(err, ERR_FOREIGN_FILES, "%s in snapshot %s is a directory", name, id);
+    if (renameat2(stage->dir, name, target, name, flags) != 0) {
+        flags = RENAME_NOREPLACE;
+        if (errno != ENOENT || renameat2(stage->dir, name, target, name, flags) != 0)
+            return put_failed(id, name, err);
+    }
+    if (file_flush(target, "the snapshot's directory", err))
+        return true;
+    renameat2(target, name, stage->dir, name, flags);
     return false;
 }
 

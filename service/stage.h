@@ -46,6 +46,11 @@ bool stage_replace(struct stage *stage, const char *id, struct error *err);
  * files are back. */
 bool stage_join(struct stage *stage, const char *id, bool replace, struct error *err);
 
+/* Moves one file of the stage into the directory of `id`, in one step over the one of that name, if
+ * there is one. ERR_NOT_FOUND, ERR_FOREIGN_FILES if that is a directory, ERR_PERMISSION, ERR_IO:
+ * what was there is back then. */
+bool stage_put(struct stage *stage, const char *id, const char *name, struct error *err);
+
 /* Moves a snapshot to the trash; true means that a power cut cannot bring it back.
  * ERR_NOT_FOUND. */
 bool stage_retire(const struct store *store, const char *id, struct error *err);

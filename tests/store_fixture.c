@@ -15,6 +15,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "codec/manifest_pb.h"
 #include "service/file.h"
 
 #define STATE_MAX    ((uint64_t)64 << 20)
@@ -198,15 +199,44 @@ void fixture_create(struct fixture *fixture, const char *id, const char *memory_
     must(snapshot_create(fixture->service, &creation, NULL, &made, &err), err.message);
 }
 
-void disk_write(const char *path, size_t size, char byte)
+static void write_bytes(const char *path, const void *data, size_t size)
 {
     struct error err = {0};
     auto_fd int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, FILE_MODE);
+
+    must(fd >= 0, path);
+    must(file_write_all(fd, data, size, path, &err), err.message);
+}
+
+void openvmm_save(const char *dir, size_t memory_size, char byte, uint32_t vp_count)
+{
+    struct error err = {0};
+    auto_text struct text bytes = {0};
+    auto_manifest struct manifest manifest = {
+        .version = MANIFEST_VERSION,
+        .created_at = {.seconds = 1234567890},
+        .memory_size_bytes = memory_size,
+        .vp_count = vp_count,
+        .page_size = 4096,
+    };
+
+    must(text_appends(&manifest.openvmm_version, "0.0.0")
+             && text_appends(&manifest.architecture, "x86_64")
+             && manifest_encode(&manifest, &bytes, &err),
+         "out of memory");
+    disk_make_dir(dir);
+    write_bytes(path_of("%s/" MANIFEST_FILE, dir).text, bytes.data, bytes.len);
+    write_bytes(path_of("%s/" STATE_FILE, dir).text, "\n", 2); /* one field, which is empty */
+    disk_write(path_of("%s/" MEMORY_FILE, dir).text, memory_size, byte);
+}
+
+void disk_write(const char *path, size_t size, char byte)
+{
     auto_free char *data = malloc(size + 1);
 
-    must(fd >= 0 && data, path);
+    must(data, path);
     memset(data, byte, size);
-    must(file_write_all(fd, data, size, path, &err), err.message);
+    write_bytes(path, data, size);
 }
 
 bool disk_holds(const char *path, size_t size, char byte)

@@ -52,6 +52,10 @@ void request(struct creation *out, const char *id, const char *memory_path, enum
 void fixture_create(struct fixture *fixture, const char *id, const char *memory_path,
                     enum capture capture, uint32_t vp_count);
 
+/* A directory as OpenVMM leaves a snapshot of `memory_size` bytes, all of them `byte`, with state
+ * that decodes to no units. What it says beside that is the same as request() says. */
+void openvmm_save(const char *dir, size_t memory_size, char byte, uint32_t vp_count);
+
 void must(bool ok, const char *what);
 
 /* A file of `size` bytes, all of them `byte`, over whatever was there. */

@@ -82,6 +82,7 @@ def check_fields():
                 | set(re.findall(r'\{\.name = "(\w+)"', text)))
 
     same("members of a creation", rows("creation.c", "creation"), members("CreationRequest"))
+    same("members of a patch", rows("patch.c", "patch"), members("Patch"))
     same("members of expectations", rows("expectation.c", "expectation"), members("Expectations"))
     same("members of a manifest", rows("manifest_json.c", "manifest"), members("Manifest"))
 

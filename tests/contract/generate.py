@@ -160,9 +160,20 @@ def json_bodies(draw, members, required=()):
                        data + b" " * (64 << 10)))
 
 
+PATCH = {
+    "labels": mostly(st.dictionaries(choose(*IDS), st.none() | choose("", "x"), max_size=3) | st.none(),
+                     st.dictionaries(choose(*IDS, "", ".", "a b", "é"), scalars, max_size=3)
+              | st.integers(63, 65).map(lambda n: {f"k{i}": "v" for i in range(n)})
+              | st.just({f"k{i}": None for i in range(100)})),
+    "held": mostly(choose(True, False, False, None), scalars),
+}
+
 JSON_TYPES = mostly(choose("application/json", "application/json; charset=utf-8", "APPLICATION/JSON"),
                     choose("text/plain", "application/jsonx", "application/xml", "", None,
                            "application/x-www-form-urlencoded"))
+
+
+PATCH_TYPES = mostly(choose("application/merge-patch+json", "Application/Merge-Patch+JSON;x=y"), JSON_TYPES)
 
 
 @st.composite
@@ -258,6 +269,14 @@ def creates(draw):
 
 
 @st.composite
+def patches(draw):
+    kind = draw(PATCH_TYPES)
+    return Call("PATCH", f"/snapshots/{draw(ids)}" + draw(queries()),
+                draw(headers("If-Match", "If-None-Match")) + [("Content-Type", kind)] * (kind is not None),
+                draw(json_bodies(PATCH)))
+
+
+@st.composite
 def validations(draw):
     kind = draw(JSON_TYPES)
     return Call("POST", f"/snapshots/{draw(ids)}/validate" + draw(queries("strict")),
@@ -293,5 +312,5 @@ def strays(draw):
     return Call(method, target, draw(headers()))
 
 
-calls = st.lists(creates() | creates() | reads() | reads() | validations() | removals() | strays(),
+calls = st.lists(creates() | creates() | reads() | reads() | validations() | patches() | patches() | removals() | strays(),
                  min_size=1, max_size=12)

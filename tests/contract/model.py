@@ -3,13 +3,14 @@
 import base64
 import os
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from document import media_type, parse_json
 from judge import read_parts
 
 REFUSALS = {400, 404, 405, 406, 413, 415, 421, 422}
-BODY_MAX = {"createSnapshot": 1 << 20, "replaceSnapshot": 1 << 20, "validateSnapshot": 64 << 10}
+BODY_MAX = {"createSnapshot": 1 << 20, "replaceSnapshot": 1 << 20, "validateSnapshot": 64 << 10,
+            "patchSnapshot": 256 << 10}
 
 
 @dataclass
@@ -17,6 +18,8 @@ class Snapshot:
     etag: str
     state: bytes = None  # None if it is not known
     request: object = None  # that POST made it of
+    labels: dict = field(default_factory=dict)
+    held: bool = False
 
 
 def parse_tags(value):
@@ -73,6 +76,14 @@ def state_of(creation, part):
     if "state_file_path" in creation:
         return None
     return base64.b64decode(creation.get("state_base64", ""))
+
+
+def merge_patch(snapshot, patch):
+    """What the labels and the hold become (RFC 7396)."""
+    labels = patch.get("labels", {})
+    merged = {} if labels is None else {**snapshot.labels, **labels}
+    return {"labels": {key: value for key, value in merged.items() if value is not None},
+            "held": bool(patch.get("held", snapshot.held))}
 
 
 class Model:
@@ -162,7 +173,13 @@ class Model:
         return then
 
     def deleteSnapshot(self, exchange, _, snapshot):
-        return self.guarded(exchange, snapshot, {204}) if snapshot else {404}
+        return self.guarded(exchange, snapshot, {409} if snapshot.held else {204}) if snapshot else {404}
+
+    def patchSnapshot(self, exchange, _, snapshot):
+        if not snapshot:
+            return {404}
+        merged = merge_patch(snapshot, parse_json(exchange.request_body))
+        return self.guarded(exchange, snapshot, {200} if len(merged["labels"]) <= 64 else {422})
 
     def document_of(self, exchange):
         """The creation, and the state that came with it or None."""
@@ -203,9 +220,10 @@ class Model:
         creation, _ = self.document_of(exchange)
         if creation.get("id", snapshot_id) != snapshot_id:
             return {422}
-        then = self.guarded(exchange, snapshot, {200} if snapshot else {201})
+        made = {201} if not snapshot else {409} if snapshot.held else {200}
+        then = self.guarded(exchange, snapshot, made)
         source = self.capture_statuses(creation, set())
-        return source | ({412} if 412 in then else set()) if source else then
+        return source | then & {409, 412} if source else then
 
     def at(self, target):
         """The snapshot that a target names, if it is there."""
@@ -217,9 +235,19 @@ class Model:
         if exchange.method == "DELETE" and exchange.status == 204:
             _, path = self.judge.document.find(exchange.target)
             del self.snapshots[path["id"].decode()]
+        if exchange.method == "PATCH" and exchange.status == 200:
+            self.learn_patch(exchange)
         if exchange.method in ("POST", "PUT") and exchange.status in (200, 201) and exchange.header("ETag"):
             creation, state = self.document_of(exchange)
             snapshot = parse_json(exchange.body)
             self.snapshots[snapshot["id"]] = Snapshot(
                 exchange.header("ETag"), state_of(creation, state),
-                exchange.request_body if exchange.method == "POST" else None)
+                exchange.request_body if exchange.method == "POST" else None,
+                snapshot["labels"], snapshot["held"])
+
+    def learn_patch(self, exchange):
+        snapshot, after = self.at(exchange.target), parse_json(exchange.body)
+        merged = merge_patch(snapshot, parse_json(exchange.request_body))
+        shown = {"labels": after["labels"], "held": after["held"]}
+        assert shown == merged, f"{shown} is not {merged}"
+        snapshot.etag, snapshot.labels, snapshot.held = exchange.header("ETag"), after["labels"], after["held"]

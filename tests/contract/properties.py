@@ -89,6 +89,9 @@ class Run:
 
     def end(self):
         for snapshot_id in list(self.model.snapshots):
+            if self.model.snapshots[snapshot_id].held:
+                self.client.call("PATCH", f"/snapshots/{snapshot_id}", [("Content-Type", "application/json")],
+                                 b'{"held":false}')
             exchange = self.client.call("DELETE", f"/snapshots/{snapshot_id}?force=1")
             assert exchange.status == 204, f"DELETE of {snapshot_id} at the end: {exchange.status}"
 

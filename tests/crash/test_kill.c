@@ -1,5 +1,5 @@
-/* A process that publishes, replaces and deletes is killed before and after each call that changes
- * the disk, and the store is opened again. */
+/* A process that publishes, replaces, patches and deletes is killed before and after each call
+ * that changes the disk, and the store is opened again. */
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -13,12 +13,15 @@
 #define PAGE 4096
 
 /* Each id is at a version: 0 is none, and version v has v VPs, v pages of memory (but in place)
- * and v bytes of state. */
+ * and v bytes of state; version v + HELD is the same, held. OpenVMM wrote the last by itself. */
 enum { BY_LINK,
        BY_COPY,
        IN_PLACE,
+       BY_OPENVMM,
        IDS };
-static const char *const ids[IDS] = {"link", "copy", "place"};
+static const char *const ids[IDS] = {"link", "copy", "place", "openvmm"};
+#define HELD  16
+#define SAVED 2 /* the version of the last, from the beginning */
 
 struct step {
     size_t id;
@@ -27,15 +30,18 @@ struct step {
 };
 
 static const struct step steps[] = {
-    {BY_LINK,  1, CAPTURE_LINK   },
-    {BY_COPY,  1, CAPTURE_COPY   },
-    {IN_PLACE, 1, CAPTURE_LINK   },
-    {BY_LINK,  2, CAPTURE_COPY   },
-    {BY_COPY,  2, CAPTURE_LINK   },
-    {IN_PLACE, 2, CAPTURE_LINK   },
-    {BY_LINK,  0, CAPTURE_UNKNOWN},
-    {BY_COPY,  3, CAPTURE_LINK   },
-    {BY_COPY,  0, CAPTURE_UNKNOWN},
+    {BY_LINK,    1,            CAPTURE_LINK   },
+    {BY_COPY,    1,            CAPTURE_COPY   },
+    {IN_PLACE,   1,            CAPTURE_LINK   },
+    {BY_LINK,    2,            CAPTURE_COPY   },
+    {BY_COPY,    2,            CAPTURE_LINK   },
+    {BY_COPY,    2 + HELD,     CAPTURE_UNKNOWN},
+    {BY_OPENVMM, SAVED + HELD, CAPTURE_UNKNOWN},
+    {IN_PLACE,   2,            CAPTURE_LINK   },
+    {BY_LINK,    0,            CAPTURE_UNKNOWN},
+    {BY_COPY,    2,            CAPTURE_UNKNOWN},
+    {BY_COPY,    3,            CAPTURE_LINK   },
+    {BY_COPY,    0,            CAPTURE_UNKNOWN},
 };
 #define STEPS (sizeof steps / sizeof steps[0])
 
@@ -47,7 +53,7 @@ struct run {
 
 static struct path memory_path(const struct run *run, size_t id, uint32_t version)
 {
-    if (id == IN_PLACE)
+    if (id >= IN_PLACE)
         return path_of("%s/snapshots/%s/" MEMORY_FILE, run->fixture.store.text, ids[id]);
     return path_of("%s/%u", run->fixture.root.text, (unsigned)version);
 }
@@ -79,11 +85,16 @@ static bool make(struct run *run, const struct step *step, struct error *err)
 
 static bool take_step(struct run *run, const struct step *step, struct error *err)
 {
+    struct service *service = run->fixture.service;
     const struct guard guard = {0};
+    const struct patch patch = {.has_held = true, .held = step->version >= HELD};
+    auto_snapshot struct snapshot patched = {0};
 
-    if (step->version > 0)
+    if (step->capture != CAPTURE_UNKNOWN)
         return make(run, step, err);
-    return snapshot_delete(run->fixture.service, ids[step->id], &guard, err);
+    return step->version > 0
+        ? snapshot_patch(service, ids[step->id], &patch, &guard, &patched, err)
+        : snapshot_delete(service, ids[step->id], &guard, err);
 }
 
 static int work(void *context)
@@ -124,6 +135,9 @@ static void begin(struct run *run)
     disk_make_dir(path_of("%s/snapshots", run->fixture.store.text).text);
     disk_make_dir(path_of("%s/snapshots/%s", run->fixture.store.text, ids[IN_PLACE]).text);
     disk_write(memory_path(run, IN_PLACE, 1).text, memory_size(IN_PLACE, 1), 'p');
+    struct path saved = path_of("%s/snapshots/%s", run->fixture.store.text, ids[BY_OPENVMM]);
+    openvmm_save(saved.text, memory_size(BY_OPENVMM, SAVED), memory_byte(BY_OPENVMM, SAVED), SAVED);
+    disk_write(path_of("%s/" STATE_FILE, saved.text).text, SAVED, 's');
     for (uint32_t version = 1; version <= 3; version++)
         disk_write(memory_path(run, BY_LINK, version).text, memory_size(BY_LINK, version),
                    memory_byte(BY_LINK, version));
@@ -133,7 +147,7 @@ static void begin(struct run *run)
 /* The version that an id has after so many steps. */
 static uint32_t version_after(size_t count, size_t id)
 {
-    uint32_t version = 0;
+    uint32_t version = id == BY_OPENVMM ? SAVED : 0;
 
     for (size_t i = 0; i < count; i++)
         if (steps[i].id == id)
@@ -147,8 +161,10 @@ static void assert_whole(struct run *run, size_t id, const struct snapshot *foun
     struct path memory = path_of("%s/" MEMORY_FILE, found->path);
     struct path state = path_of("%s/" STATE_FILE, found->path);
 
-    assert_true(found->has_record);
-    assert_int_equal(strtoul(found->record.labels.items[0].value, NULL, 10), version);
+    if (id != BY_OPENVMM) {
+        assert_true(found->has_record);
+        assert_int_equal(strtoul(found->record.labels.items[0].value, NULL, 10), version);
+    }
     assert_int_equal(found->manifest.memory_size_bytes, memory_size(id, version));
     assert_true(disk_holds(memory.text, memory_size(id, version), memory_byte(id, version)));
     assert_true(disk_holds(state.text, version, 's'));
@@ -172,7 +188,7 @@ static uint32_t read_version(struct run *run, size_t id)
     }
     assert_int_equal(found.status, SNAPSHOT_READY);
     assert_whole(run, id, &found);
-    return found.manifest.vp_count;
+    return found.manifest.vp_count + (found.record.held ? HELD : 0);
 }
 
 /* The step that was under way may have been carried out or not; all before it were. */

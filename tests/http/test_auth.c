@@ -93,6 +93,7 @@ static void each_scope_opens_its_own_routes(void **state)
         {{"GET", "/openapi.yaml", "read"},          200, 200, 403},
         {{"POST", "/snapshots", "write"},           403, 422, 403},
         {{"PUT", "/snapshots/a", "write"},          403, 422, 403},
+        {{"PATCH", "/snapshots/a", "write"},        403, 404, 403},
         {{"DELETE", "/snapshots/a", "write"},       403, 404, 403},
         {{"GET", "/snapshots/a/state", "export"},   403, 403, 404},
         {{"GET", "/nothing", NULL},                 404, 404, 404},
@@ -241,7 +242,7 @@ static void every_write_is_audited(void **state)
     struct path file = write_tokens(test);
     struct program program = {0};
     auto_text struct text body = {0};
-    struct answer answers[5] = {0};
+    struct answer answers[6] = {0};
 
     text_appendf(&body, "{\"memory_file_path\":\"%s\",\"id\":\"a\"," REQUIRED_MEMBERS "}",
                  memory.text);
@@ -256,6 +257,15 @@ static void every_write_is_audited(void **state)
     assert_int_equal(answers[0].status, 201);
     AUDITED(&program, "audit createSnapshot", "who=writer", "snapshot=a", "status=201",
             "client=127.0.0.1", "request_id=");
+    test_call(test,
+              &(struct call){
+                  .method = "PATCH",
+                  .path = "/snapshots/a",
+                  .headers = {JSON_BODY, "Authorization: Bearer " WRITER},
+                  .body = "{\"held\":false}"
+    },
+              &answers[5]);
+    AUDITED(&program, "audit patchSnapshot", "who=writer", "snapshot=a", "status=200");
     ask(test, "GET", "/snapshots/a", READER, &answers[1]);
     ask(test, "DELETE", "/snapshots/a", READER, &answers[2]);
     AUDITED(&program, "audit deleteSnapshot", "who=reader", "snapshot=a", "status=403",
@@ -266,7 +276,7 @@ static void every_write_is_audited(void **state)
     AUDITED(&program, "who=writer", "snapshot=a", "status=204");
     kill(program.pid, SIGTERM);
     assert_int_equal(program_finish(&program), 0);
-    for (int i = 0; i < 5; i++)
+    for (int i = 0; i < 6; i++)
         answer_clear(&answers[i]);
 }
 

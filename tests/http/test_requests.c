@@ -10,12 +10,12 @@ static void a_wrong_method_is_told_the_right_ones(void **state)
     static const struct {
         const char *method, *path, *allow;
     } wrong[] = {
-        {"PATCH",  "/snapshots",            "GET, HEAD, POST, OPTIONS"       },
-        {"POST",   "/snapshots/a",          "GET, HEAD, PUT, DELETE, OPTIONS"},
-        {"PUT",    "/snapshots/a/manifest", "GET, HEAD, OPTIONS"             },
-        {"GET",    "/snapshots/a/validate", "POST, OPTIONS"                  },
-        {"DELETE", "/healthz",              "GET, HEAD, OPTIONS"             },
-        {"BREW",   "/openapi.yaml",         "GET, HEAD, OPTIONS"             },
+        {"PATCH",  "/snapshots",            "GET, HEAD, POST, OPTIONS"              },
+        {"POST",   "/snapshots/a",          "GET, HEAD, PUT, PATCH, DELETE, OPTIONS"},
+        {"PUT",    "/snapshots/a/manifest", "GET, HEAD, OPTIONS"                    },
+        {"GET",    "/snapshots/a/validate", "POST, OPTIONS"                         },
+        {"DELETE", "/healthz",              "GET, HEAD, OPTIONS"                    },
+        {"BREW",   "/openapi.yaml",         "GET, HEAD, OPTIONS"                    },
     };
 
     for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {

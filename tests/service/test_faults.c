@@ -19,10 +19,12 @@
 
 enum start { NOTHING,
              OLD_SNAPSHOT,
+             SAVED_BY_OPENVMM,
              MEMORY_IN_PLACE,
              OLD_IN_PLACE };
 enum change { CREATE,
               REPLACE,
+              PATCH,
               DELETE };
 enum state_way { STATE_EMPTY,
                  STATE_PATH,
@@ -38,18 +40,20 @@ struct scenario {
 };
 
 static const struct scenario scenarios[] = {
-    {"create by link",          NOTHING,         CREATE,  CAPTURE_LINK,    STATE_EMPTY },
-    {"create by copy",          NOTHING,         CREATE,  CAPTURE_COPY,    STATE_EMPTY },
-    {"create by isolate",       NOTHING,         CREATE,  CAPTURE_ISOLATE, STATE_EMPTY },
-    {"create, state by path",   NOTHING,         CREATE,  CAPTURE_LINK,    STATE_PATH  },
-    {"create, state in base64", NOTHING,         CREATE,  CAPTURE_LINK,    STATE_BYTES },
-    {"create, state uploaded",  NOTHING,         CREATE,  CAPTURE_COPY,    STATE_UPLOAD},
-    {"replace nothing",         NOTHING,         REPLACE, CAPTURE_LINK,    STATE_EMPTY },
-    {"replace by link",         OLD_SNAPSHOT,    REPLACE, CAPTURE_LINK,    STATE_PATH  },
-    {"replace by copy",         OLD_SNAPSHOT,    REPLACE, CAPTURE_COPY,    STATE_BYTES },
-    {"create in place",         MEMORY_IN_PLACE, CREATE,  CAPTURE_LINK,    STATE_PATH  },
-    {"replace in place",        OLD_IN_PLACE,    REPLACE, CAPTURE_LINK,    STATE_BYTES },
-    {"delete",                  OLD_SNAPSHOT,    DELETE,  CAPTURE_LINK,    STATE_EMPTY },
+    {"create by link",           NOTHING,          CREATE,  CAPTURE_LINK,    STATE_EMPTY },
+    {"create by copy",           NOTHING,          CREATE,  CAPTURE_COPY,    STATE_EMPTY },
+    {"create by isolate",        NOTHING,          CREATE,  CAPTURE_ISOLATE, STATE_EMPTY },
+    {"create, state by path",    NOTHING,          CREATE,  CAPTURE_LINK,    STATE_PATH  },
+    {"create, state in base64",  NOTHING,          CREATE,  CAPTURE_LINK,    STATE_BYTES },
+    {"create, state uploaded",   NOTHING,          CREATE,  CAPTURE_COPY,    STATE_UPLOAD},
+    {"replace nothing",          NOTHING,          REPLACE, CAPTURE_LINK,    STATE_EMPTY },
+    {"replace by link",          OLD_SNAPSHOT,     REPLACE, CAPTURE_LINK,    STATE_PATH  },
+    {"replace by copy",          OLD_SNAPSHOT,     REPLACE, CAPTURE_COPY,    STATE_BYTES },
+    {"create in place",          MEMORY_IN_PLACE,  CREATE,  CAPTURE_LINK,    STATE_PATH  },
+    {"replace in place",         OLD_IN_PLACE,     REPLACE, CAPTURE_LINK,    STATE_BYTES },
+    {"patch",                    OLD_SNAPSHOT,     PATCH,   CAPTURE_LINK,    STATE_EMPTY },
+    {"patch what OpenVMM wrote", SAVED_BY_OPENVMM, PATCH,   CAPTURE_UNKNOWN, STATE_EMPTY },
+    {"delete",                   OLD_SNAPSHOT,     DELETE,  CAPTURE_LINK,    STATE_EMPTY },
 };
 #define SCENARIOS (sizeof scenarios / sizeof scenarios[0])
 
@@ -84,6 +88,8 @@ static void start_trial(struct trial *trial)
     disk_write(trial->state.text, STATE_SIZE, 's');
     if (trial->scenario->start == OLD_SNAPSHOT || trial->scenario->start == OLD_IN_PLACE)
         fixture_create(fixture, ID, trial->memory.text, CAPTURE_LINK, OLD_VPS);
+    if (trial->scenario->start == SAVED_BY_OPENVMM)
+        openvmm_save(trial->home.text, MEMORY_SIZE, 'm', OLD_VPS);
     text_clear(&trial->before);
     disk_describe(fixture->home.text, &trial->before);
 }
@@ -121,6 +127,8 @@ static struct draft *upload(const struct trial *trial, struct error *err)
     return draft && draft_write(draft, bytes, sizeof bytes, err) ? TAKE(draft) : NULL;
 }
 
+static const struct patch hold = {.has_held = true, .held = true};
+
 static bool change(const struct trial *trial, const struct creation *creation, struct error *err)
 {
     struct service *service = trial->fixture->service;
@@ -136,9 +144,19 @@ static bool change(const struct trial *trial, const struct creation *creation, s
         return snapshot_create(service, creation, draft, &made, err);
     case REPLACE:
         return snapshot_replace(service, creation, draft, &guard, &made, err);
+    case PATCH:
+        return snapshot_patch(service, ID, &hold, &guard, &made.snapshot, err);
     default:
         return snapshot_delete(service, ID, &guard, err);
     }
+}
+
+static void assert_patched(const struct trial *trial, const struct snapshot *found)
+{
+    assert_int_equal(found->status, SNAPSHOT_READY);
+    assert_int_equal(found->manifest.vp_count, OLD_VPS);
+    assert_int_equal(found->record.capture, trial->scenario->capture);
+    assert_true(found->record.held);
 }
 
 static void assert_done(const struct trial *trial)
@@ -153,6 +171,10 @@ static void assert_done(const struct trial *trial)
         return;
     }
     assert_succeeds(snapshot_get(trial->fixture->service, ID, LIVE_NONE, &found, &err));
+    if (trial->scenario->change == PATCH) {
+        assert_patched(trial, &found);
+        return;
+    }
     assert_int_equal(found.status, SNAPSHOT_READY);
     assert_int_equal(found.manifest.vp_count, NEW_VPS);
     assert_true(found.has_record);
@@ -269,7 +291,8 @@ static void fail_disk(struct fixture *fixture, const struct scenario *scenario)
             .kinds = FAULT_DISK, .effect = FAULT_ERROR, .errnum = errnums[i]};
         unsigned calls = fail_each(fixture, scenario, fault);
         /* Fewer, and the linker does not give us the calls. */
-        assert_true(calls >= (scenario->change == DELETE ? 2 : 10));
+        assert_true(calls >= (scenario->change == DELETE ? 2 : scenario->change == PATCH ? 5
+                                                                                         : 10));
     }
 }
 

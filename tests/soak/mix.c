@@ -120,6 +120,29 @@ static void replace(struct caller *caller)
     conclude(caller, slot, &answer, version);
 }
 
+/* What is not part of a version. */
+static void patch(struct caller *caller)
+{
+    static const char *const bodies[] = {"{\"labels\":{\"touched\":\"1\"}}",
+                                         "{\"labels\":{\"touched\":null},\"held\":false}", "{}"};
+    struct slot *slot = model_take(caller->soak, &caller->random);
+    auto_answer struct answer answer = {0};
+
+    if (!slot)
+        return;
+    struct path path = path_of("/snapshots/%s", slot->id);
+    const struct call call = {.method = "PATCH",
+                              .path = path.text,
+                              .headers = {"Content-Type: application/merge-patch+json"},
+                              .body = bodies[random_below(&caller->random, 3)]};
+    if (!send_version(caller, slot, &call, slot->current, &answer))
+        return;
+    EXPECT(caller, &call, &answer, slot->current ? 200 : 404, 507);
+    if (answer.status == 200)
+        check_document(caller, path.text, &answer, slot->current);
+    conclude(caller, slot, &answer, slot->current);
+}
+
 static void remove_one(struct caller *caller)
 {
     struct slot *slot = model_take(caller->soak, &caller->random);
@@ -326,7 +349,8 @@ static const struct {
     unsigned weight;
 } acts[] = {
     {create,          12},
-    {replace,         12},
+    {replace,         10},
+    {patch,           2 },
     {remove_one,      8 },
     {create_nameless, 3 },
     {read_snapshot,   12},

@@ -41,6 +41,12 @@ static void arguments_that_were_not_given_are_told_from_none(void **state)
                         "\"vmm_args\":[]," TAIL);
 }
 
+static void a_capture_of_openvmms_own_is_null(void **state)
+{
+    (void)state;
+    assert_written_back("{\"capture\":null,\"labels\":{},\"held\":true," TAIL);
+}
+
 static void digests_that_were_not_recorded_are_empty(void **state)
 {
     (void)state;
@@ -80,7 +86,10 @@ static void what_is_no_record_is_damaged(void **state)
         "{}",
         "{\"labels\":{}," TAIL,
         "{\"capture\":\"isolate\",\"labels\":{}," TAIL,
-        "{\"capture\":null,\"labels\":{}," TAIL,
+        "{\"capture\":\"\",\"labels\":{}," TAIL,
+        "{\"capture\":\"link\",\"labels\":null," TAIL,
+        "{\"capture\":\"link\",\"labels\":{\"a\":null}," TAIL,
+        "{\"capture\":\"link\",\"labels\":{},\"held\":null," TAIL,
         "{\"capture\":\"link\",\"labels\":{\"/\":\"\"}," TAIL,
         "{\"capture\":\"link\",\"capture\":\"link\",\"labels\":{}," TAIL,
         "{\"capture\":\"link\",\"labels\":{},\"held\":1," TAIL,
@@ -129,6 +138,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(all_members_are_read_and_written),
         cmocka_unit_test(arguments_that_were_not_given_are_told_from_none),
+        cmocka_unit_test(a_capture_of_openvmms_own_is_null),
         cmocka_unit_test(digests_that_were_not_recorded_are_empty),
         cmocka_unit_test(records_of_earlier_versions_hold_nothing),
         cmocka_unit_test(members_of_later_versions_are_passed_over),

@@ -148,6 +148,9 @@ static void a_second_writer_is_busy_a_reader_is_not(void **state)
     assert_fails(create(state, ID, 1, &made, &err), ERR_BUSY);
     assert_fails(replace(state, CAPTURE_LINK, &no_guard, &made, &err), ERR_BUSY);
     assert_fails(snapshot_delete(service_of(state), ID, &no_guard, &err), ERR_BUSY);
+    assert_fails(snapshot_patch(service_of(state), ID, &(struct patch){0}, &no_guard,
+                                &made.snapshot, &err),
+                 ERR_BUSY);
     assert_int_equal(vp_count_of(state), 1);
 }
 
@@ -294,10 +297,207 @@ static void the_guard_decides_about_the_snapshot_as_it_is(void **state)
     assert_fails(replace(state, CAPTURE_LINK, &guard, &other, &err), ERR_PRECONDITION);
     assert_int_equal(asked.vp_count, 3);
     assert_fails(snapshot_delete(service_of(state), ID, &guard, &err), ERR_PRECONDITION);
-    assert_int_equal(asked.times, 3);
+    assert_fails(snapshot_patch(service_of(state), ID, &(struct patch){0}, &guard, &other.snapshot,
+                                &err),
+                 ERR_PRECONDITION);
+    assert_int_equal(asked.times, 4);
     assert_int_equal(vp_count_of(state), 3);
     asked.answer = ERR_NONE;
     assert_succeeds(snapshot_delete(service_of(state), ID, &guard, &err));
+}
+
+/* ---- patching ---- */
+
+static const struct patch hold = {.has_held = true, .held = true};
+static const struct patch let_go = {.has_held = true};
+
+static bool patch(void **state, const struct patch *changes, struct error *err)
+{
+    auto_snapshot struct snapshot patched = {0};
+    auto_snapshot struct snapshot found = {0};
+
+    *err = (struct error){0};
+    if (!snapshot_patch(service_of(state), ID, changes, &no_guard, &patched, err))
+        return false;
+    assert_true(snapshot_get(service_of(state), ID, LIVE_NONE, &found, err));
+    assert_true(patched.has_record && found.has_record);
+    assert_int_equal(found.record.held, patched.record.held);
+    assert_true(labels_equal(&found.record.labels, &patched.record.labels));
+    return true;
+}
+
+/* The one label that the snapshot has; "" for none. */
+static struct path label_of(void **state)
+{
+    struct error err = {0};
+    auto_snapshot struct snapshot found = {0};
+
+    assert_succeeds(snapshot_get(service_of(state), ID, LIVE_NONE, &found, &err));
+    const struct label *label = found.record.labels.items;
+    return path_of("%s=%s", label ? label->key : "", label ? label->value : "");
+}
+
+static void what_is_patched_outlives_a_restart(void **state)
+{
+    struct error err;
+    struct label changed[] = {
+        {(char *)"vm", (char *)"web"},
+        {(char *)"vp", NULL         },
+    };
+    const struct patch changes = {
+        .has_labels = true, .labels = {.labels = {changed, 2}}, .has_held = true, .held = true};
+    auto_made struct made made = {0};
+    auto_made struct made again = {0};
+
+    assert_succeeds(create(state, ID, 1, &made, &err));
+    assert_succeeds(patch(state, &changes, &err));
+    fixture_reopen(*state);
+    assert_string_equal(label_of(state).text, "vm=web");
+    assert_fails(snapshot_delete(service_of(state), ID, &no_guard, &err), ERR_HELD);
+    assert_succeeds(create(state, ID, 1, &again, &err));
+    assert_int_equal(again.outcome, OUTCOME_REPEATED); /* the request is still the same */
+}
+
+static void what_is_held_is_neither_removed_nor_replaced(void **state)
+{
+    struct error err;
+    auto_made struct made made = {0};
+    auto_made struct made other = {0};
+
+    assert_succeeds(create(state, ID, 1, &made, &err));
+    assert_succeeds(patch(state, &hold, &err));
+    assert_fails(snapshot_delete(service_of(state), ID, &by_force, &err), ERR_HELD);
+    assert_fails(replace(state, CAPTURE_COPY, &by_force, &other, &err), ERR_HELD);
+    assert_int_equal(vp_count_of(state), 1);
+}
+
+static void what_was_let_go_is_as_any_other(void **state)
+{
+    struct error err;
+    auto_made struct made made = {0};
+    auto_made struct made other = {0};
+
+    assert_succeeds(create(state, ID, 1, &made, &err));
+    assert_succeeds(patch(state, &hold, &err));
+    assert_succeeds(patch(state, &let_go, &err));
+    assert_succeeds(replace(state, CAPTURE_COPY, &no_guard, &other, &err));
+    assert_succeeds(snapshot_delete(service_of(state), ID, &no_guard, &err));
+}
+
+static void what_is_held_is_not_captured_anew_in_place(void **state)
+{
+    struct error err;
+    auto_creation struct creation creation;
+    auto_made struct made made = {0};
+
+    make_in_place(state);
+    assert_succeeds(patch(state, &hold, &err));
+    request(&creation, ID, fixture_snapshot(*state, ID, MEMORY_FILE).text, CAPTURE_LINK, 7);
+    assert_fails(snapshot_replace(service_of(state), &creation, NULL, &by_force, &made, &err),
+                 ERR_HELD);
+    assert_int_equal(vp_count_of(state), 1);
+}
+
+static void what_a_patch_does_not_change_is_not_written(void **state)
+{
+    struct error err;
+    auto_made struct made made = {0};
+    struct path record = fixture_snapshot(*state, ID, RECORD_FILE);
+
+    assert_succeeds(create(state, ID, 1, &made, &err));
+    ino_t inode = disk_stat(record.text).st_ino;
+    assert_succeeds(patch(state, &let_go, &err));
+    assert_int_equal(disk_stat(record.text).st_ino, inode);
+    assert_succeeds(patch(state, &hold, &err));
+    assert_int_not_equal(disk_stat(record.text).st_ino, inode);
+}
+
+static void what_openvmm_wrote_by_itself_gets_a_record_of_no_request(void **state)
+{
+    struct error err;
+    auto_snapshot struct snapshot found = {0};
+    auto_made struct made made = {0};
+
+    openvmm_save(fixture_snapshot(*state, ID, "").text, PAGE, 'm', 1);
+    assert_succeeds(patch(state, &hold, &err));
+    assert_succeeds(snapshot_get(service_of(state), ID, LIVE_NONE, &found, &err));
+    assert_int_equal(found.record.capture, CAPTURE_UNKNOWN);
+    assert_true(found.record.held);
+    assert_fails(create(state, ID, 1, &made, &err), ERR_EXISTS);
+}
+
+static void what_openvmm_saves_over_is_held_no_more(void **state)
+{
+    struct error err;
+    auto_made struct made made = {0};
+    struct path home = fixture_snapshot(*state, ID, "");
+
+    assert_succeeds(create(state, ID, 1, &made, &err));
+    assert_succeeds(patch(state, &hold, &err));
+    assert_int_equal(unlink(fixture_snapshot(*state, ID, MEMORY_FILE).text), 0);
+    openvmm_save(home.text, PAGE, 'n', 9);
+    assert_string_equal(label_of(state).text, "=");
+    assert_succeeds(snapshot_delete(service_of(state), ID, &no_guard, &err));
+}
+
+static void what_is_damaged_can_be_held_if_its_manifest_can_be_read(void **state)
+{
+    struct error err;
+
+    openvmm_save(fixture_snapshot(*state, ID, "").text, PAGE, 'm', 1);
+    disk_write(fixture_snapshot(*state, ID, MANIFEST_FILE).text, 5, '\xff');
+    assert_succeeds(patch(state, &hold, &err));
+    assert_fails(snapshot_delete(service_of(state), ID, &no_guard, &err), ERR_HELD);
+    disk_remove(fixture_snapshot(*state, ID, MANIFEST_FILE).text);
+    disk_make_dir(fixture_snapshot(*state, ID, MANIFEST_FILE).text);
+    assert_fails(patch(state, &hold, &err), ERR_DAMAGED);
+}
+
+static void what_is_being_saved_is_busy(void **state)
+{
+    struct error err;
+
+    assert_fails(patch(state, &hold, &err), ERR_NOT_FOUND);
+    openvmm_save(fixture_snapshot(*state, ID, "").text, PAGE, 'm', 1);
+    assert_int_equal(unlink(fixture_snapshot(*state, ID, MANIFEST_FILE).text), 0);
+    assert_fails(patch(state, &hold, &err), ERR_BUSY);
+    assert_int_equal(disk_count(fixture_snapshot(*state, ID, "").text), 2);
+}
+
+static void save_over(void *fixture)
+{
+    openvmm_save(fixture_snapshot(fixture, ID, "").text, PAGE, 'n', 9);
+}
+
+/* The labels that were read are of another snapshot than the manifest that is there now. */
+static void a_save_while_a_patch_is_made_is_told_of(void **state)
+{
+    struct error err = {0};
+    auto_made struct made made = {0};
+    auto_snapshot struct snapshot patched = {0};
+    struct fault_plan plan = {
+        .kinds = FAULT_LOOK, .only = "openat", .effect = FAULT_HOOK, .hook = save_over};
+
+    assert_succeeds(create(state, ID, 1, &made, &err));
+    assert_int_equal(unlink(fixture_snapshot(*state, ID, MEMORY_FILE).text), 0);
+    plan.context = *state;
+    plan.nth = 5; /* directory, manifest and record were read, and the directory opened again */
+    fault_arm(&plan);
+    assert_fails(snapshot_patch(service_of(state), ID, &hold, &no_guard, &patched, &err), ERR_BUSY);
+    assert_string_equal(fault_disarm().struck, "openat");
+    assert_int_equal(vp_count_of(state), 9);
+    assert_string_equal(label_of(state).text, "=");
+}
+
+static void a_directory_in_the_records_place_stays(void **state)
+{
+    struct error err;
+    struct path record = fixture_snapshot(*state, ID, RECORD_FILE);
+
+    openvmm_save(fixture_snapshot(*state, ID, "").text, PAGE, 'm', 1);
+    disk_make_dir(record.text);
+    assert_fails(patch(state, &hold, &err), ERR_FOREIGN_FILES);
+    assert_true(S_ISDIR(disk_stat(record.text).st_mode));
 }
 
 /* ---- lists ---- */
@@ -508,6 +708,17 @@ int main(void)
         TEST(force_removes_even_a_running_vms_memory),
         TEST(a_linked_snapshot_of_a_running_vm_can_be_removed),
         TEST(the_guard_decides_about_the_snapshot_as_it_is),
+        TEST(what_is_patched_outlives_a_restart),
+        TEST(what_is_held_is_neither_removed_nor_replaced),
+        TEST(what_was_let_go_is_as_any_other),
+        TEST(what_is_held_is_not_captured_anew_in_place),
+        TEST(what_a_patch_does_not_change_is_not_written),
+        TEST(what_openvmm_wrote_by_itself_gets_a_record_of_no_request),
+        TEST(what_openvmm_saves_over_is_held_no_more),
+        TEST(what_is_damaged_can_be_held_if_its_manifest_can_be_read),
+        TEST(what_is_being_saved_is_busy),
+        TEST(a_save_while_a_patch_is_made_is_told_of),
+        TEST(a_directory_in_the_records_place_stays),
         TEST(lists_are_in_order_and_in_pages),
         TEST(a_list_that_cannot_be_read_to_its_end_is_an_error),
         TEST(lack_of_memory_loses_no_part_of_a_list),

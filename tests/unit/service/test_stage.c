@@ -241,6 +241,56 @@ static void nothing_cannot_be_joined(void **state)
     assert_fails(join(state, true, &err), ERR_NOT_FOUND);
 }
 
+static bool put(void **state, const char *content, struct error *err)
+{
+    auto_stage struct stage *stage = fill(state, content);
+
+    return stage_put(stage, "s", RECORD_FILE, err);
+}
+
+static void one_file_is_put_in_the_place_of_another_or_of_none(void **state)
+{
+    struct error err = {0};
+
+    make_home(state);
+    assert_succeeds(put(state, "new", &err));
+    assert_content(state, "snapshots/s/" RECORD_FILE, "new");
+    assert_succeeds(put(state, "newer", &err));
+    assert_content(state, "snapshots/s/" RECORD_FILE, "newer");
+    assert_int_equal(count(state, "snapshots/s"), 2);
+    assert_int_equal(count(state, ".vmsnapd/staging"), 0);
+}
+
+static bool put_unflushed(void **state, struct error *err)
+{
+    auto_stage struct stage *stage = fill(state, "new");
+
+    fault_arm_error("fsync", 1, EIO);
+    bool done = stage_put(stage, "s", RECORD_FILE, err);
+    assert_string_equal(fault_disarm().struck, "fsync");
+    return done;
+}
+
+static void a_file_that_cannot_be_flushed_is_taken_out_again(void **state)
+{
+    struct error err = {0};
+
+    make_home(state);
+    assert_fails(put_unflushed(state, &err), ERR_IO);
+    assert_int_equal(count(state, "snapshots/s"), 1);
+    assert_succeeds(put(state, "old", &err));
+    assert_fails(put_unflushed(state, &err), ERR_IO);
+    assert_content(state, "snapshots/s/" RECORD_FILE, "old");
+    assert_int_equal(count(state, ".vmsnapd/staging"), 0);
+}
+
+static void nothing_takes_no_file(void **state)
+{
+    struct error err = {0};
+
+    assert_fails(put(state, "new", &err), ERR_NOT_FOUND);
+}
+
 static void save_manifest(void *state)
 {
     disk_write(in_store(state, "snapshots/s/" MANIFEST_FILE).text, 7, 'o');
@@ -364,6 +414,9 @@ int main(void)
         TEST(files_that_join_leave_the_memory_where_it_is),
         TEST(joining_replaces_only_if_asked_to),
         TEST(nothing_cannot_be_joined),
+        TEST(one_file_is_put_in_the_place_of_another_or_of_none),
+        TEST(a_file_that_cannot_be_flushed_is_taken_out_again),
+        TEST(nothing_takes_no_file),
         TEST(a_manifest_that_appears_meanwhile_stays),
         TEST(only_our_own_files_are_removed_from_the_trash),
         TEST(links_in_the_trash_are_not_followed),
