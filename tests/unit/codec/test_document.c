@@ -244,6 +244,8 @@ static void a_nul_byte_outside_of_strings_is_malformed(void **state)
     (void)state;
     assert_fails(document_parse("{}\0", 3, &document, &err), ERR_MALFORMED_JSON);
     assert_fails(document_parse("\0{}", 3, &document, &err), ERR_MALFORMED_JSON);
+    assert_fails(document_parse("[true\0]", 7, &document, &err), ERR_MALFORMED_JSON);
+    assert_fails(document_parse("[1\0]", 4, &document, &err), ERR_MALFORMED_JSON);
 }
 
 static void strings_may_hold_nul_but_names_may_not(void **state)
