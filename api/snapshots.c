@@ -114,6 +114,16 @@ static enum lane_kind lane_of(const struct service *service, const struct creati
     return capture == CAPTURE_COPY || capture == CAPTURE_ISOLATE ? LANE_BULK : LANE_PUBLISH;
 }
 
+/* What says of a document that the state is elsewhere than in the body beside it; NULL if nothing
+ * does. */
+static const char *find_other_state(const struct creation *creation)
+{
+    return creation->snapshot_dir_path ? "/snapshot_dir_path"
+        : creation->state_file_path    ? "/state_file_path"
+        : creation->has_state_bytes    ? "/state_base64"
+                                       : NULL;
+}
+
 static bool read_creation(struct request *request, struct creation *creation, struct error *err)
 {
     const struct upload *upload = request->upload;
@@ -121,10 +131,9 @@ static bool read_creation(struct request *request, struct creation *creation, st
 
     if (!creation_from_json(text_str(json), json->len, creation, &request->faults, err))
         return false;
-    if (upload && upload->draft && (creation->state_file_path || creation->has_state_bytes))
-        faults_add(&request->faults,
-                   creation->state_file_path ? "/state_file_path" : "/state_base64",
-                   "the state came as a part of the body already");
+    const char *other = find_other_state(creation);
+    if (upload && upload->draft && other)
+        faults_add(&request->faults, other, "the state came as a part of the body already");
     return faults_none(&request->faults, err);
 }
 

@@ -69,26 +69,31 @@ static void check_state(const void *object, const struct place *whole)
 }
 
 #define PATH_BYTES (PATH_MAX - 1)
+#define REPLACED   .replaced = true /* by snapshot_dir_path */
 
 /* Sorted by name, which makes the canonical text so. */
 static const struct field rows[] = {
     FIELD(creation, allow_writer, boolean),
-    FIELD(creation, architecture, string, REQUIRED, .check = check_architecture),
+    FIELD(creation, architecture, string, REPLACED, REQUIRED, .check = check_architecture),
     FIELD(creation, capture, capture),
-    FIELD(creation, created_at, timestamp, GIVEN(creation, has_created_at)),
+    FIELD(creation, created_at, timestamp, REPLACED, GIVEN(creation, has_created_at)),
     FIELD(creation, id, string, .check = check_id),
     FIELD(creation, labels, labels),
-    FIELD(creation, memory_file_path, string, REQUIRED, .max = PATH_BYTES, .check = check_path),
-    FIELD(creation, memory_size_bytes, u64, GIVEN(creation, has_memory_size), .min = 1),
-    FIELD(creation, openvmm_version, text, REQUIRED, .max = VERSION_MAX),
-    FIELD(creation, page_size, u32,
+    FIELD(creation, memory_file_path, string, REPLACED, REQUIRED,
+          .max = PATH_BYTES, .check = check_path),
+    FIELD(creation, memory_size_bytes, u64, REPLACED, GIVEN(creation, has_memory_size), .min = 1),
+    FIELD(creation, openvmm_version, text, REPLACED, REQUIRED, .max = VERSION_MAX),
+    FIELD(creation, page_size, u32, REPLACED,
           .min = PAGE_SIZE_MIN, .max = PAGE_SIZE_MAX, .check = check_power),
-    FIELD_AS("state_base64", creation, state_bytes, base64, GIVEN(creation, has_state_bytes)),
-    FIELD(creation, state_file_path, string, .max = PATH_BYTES, .check = check_path),
+    FIELD(creation, snapshot_dir_path, string, .max = PATH_BYTES, .check = check_path),
+    FIELD_AS("state_base64", creation, state_bytes, base64, REPLACED,
+             GIVEN(creation, has_state_bytes)),
+    FIELD(creation, state_file_path, string, REPLACED, .max = PATH_BYTES, .check = check_path),
     FIELD(creation, vmm_args, strings, GIVEN(creation, has_vmm_args), .max = VMM_ARGS_MAX),
-    FIELD(creation, vp_count, u32, REQUIRED, .min = 1),
+    FIELD(creation, vp_count, u32, REPLACED, REQUIRED, .min = 1),
 };
-static const struct fields creation_fields = {FIELDS(rows), .check = check_state};
+static const struct fields creation_fields = {
+    FIELDS(rows), .instead = "snapshot_dir_path", .check = check_state};
 
 static const struct creation defaults = {.page_size = PAGE_SIZE_MIN, .allow_writer = true};
 
@@ -110,6 +115,8 @@ static bool is_telling(const struct field *field, const struct creation *creatio
     auto_text struct text value = {0};
     auto_text struct text other = {0};
 
+    if (creation->snapshot_dir_path && field->replaced)
+        return false;
     if (field->required || field->flag != 0)
         return field_is_given(field, creation);
     field->type->write(&value, field_member(field, creation));

@@ -151,13 +151,21 @@ static bool read_members(const struct fields *fields, json_t *object, const stru
     return good;
 }
 
+/* What is missing, or stands beside the member that was given instead. */
 static bool find_missing(const struct fields *fields, const struct place *place, uint64_t seen)
 {
+    const char *instead = fields->instead;
+    bool is_instead = instead && (seen >> find_field(fields, instead) & 1);
     bool good = true;
 
     for (size_t i = 0; i < fields->count; i++) {
-        struct place at = {place->reading, place, fields->items[i].name, 0};
-        if (fields->items[i].required && !(seen >> i & 1))
+        const struct field *field = &fields->items[i];
+        struct place at = {place->reading, place, field->name, 0};
+        bool is_given = seen >> i & 1;
+
+        if (is_instead && field->replaced && is_given)
+            good = place_fault(&at, "must not be given beside %s", instead);
+        else if (field->required && !is_given && !(is_instead && field->replaced))
             good = place_fault(&at, "is required");
     }
     return good;

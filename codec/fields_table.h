@@ -43,6 +43,7 @@ struct field {
     size_t offset; /* of the member in its struct */
     size_t flag;   /* of the bool that says it was given, plus one; 0 if there is none */
     bool required;
+    bool replaced; /* not needed, nor to be given, where the table's `instead` is */
     bool nullable; /* null reaches the type, which knows what it stands for */
     int64_t min;   /* integers: the least, if not the type's own */
     uint64_t max;  /* integers: likewise the greatest; strings: most bytes, 0 for any number */
@@ -66,6 +67,8 @@ struct fields {
     const struct field *items;
     size_t count; /* at most 64 */
     bool open;    /* unknown members are passed over */
+
+    const char *instead; /* the member that stands for all that are replaced; NULL for none */
 
     /* Notes what is wrong with the members together; NULL if nothing can be. */
     void (*check)(const void *object, const struct place *whole);

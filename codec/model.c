@@ -112,6 +112,7 @@ bool labels_equal(const struct labels *a, const struct labels *b)
 void creation_clear(struct creation *creation)
 {
     free(creation->id);
+    free(creation->snapshot_dir_path);
     free(creation->memory_file_path);
     free(creation->state_file_path);
     text_clear(&creation->state_bytes);

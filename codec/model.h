@@ -69,7 +69,8 @@ enum capture {
 
 /* What a client asks for when it creates or replaces a snapshot. */
 struct creation {
-    char *id; /* NULL if none was given */
+    char *id;                /* NULL if none was given */
+    char *snapshot_dir_path; /* NULL, or it stands for memory, state and manifest */
     char *memory_file_path;
     enum capture capture;  /* CAPTURE_UNKNOWN if none was given */
     char *state_file_path; /* at most one of the ways to give state is set; none is empty state */

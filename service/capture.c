@@ -12,7 +12,6 @@
 
 #include "service/file.h"
 
-#define FIELD      "/memory_file_path"
 #define PIECE_SIZE ((size_t)1 << 20) /* of the copy; fits a core's cache */
 #define PAGE       ((size_t)4096)    /* what is a hole or not */
 
@@ -39,7 +38,7 @@ static bool fail_across(const struct capture_job *job, struct error *err)
                   "memory backing file (%s) must be on the same filesystem as the snapshot "
                   "directory (%s); consider placing the backing file inside the snapshot directory",
                   job->memory->path, job->target_path);
-    return error_blame(err, FIELD);
+    return error_blame(err, job->memory->field);
 }
 
 static bool fail_to_link(const struct capture_job *job, struct error *err)
@@ -51,12 +50,13 @@ static bool fail_to_link(const struct capture_job *job, struct error *err)
         error_set(err, ERR_TOO_MANY_LINKS,
                   "%s has as many hard links as its filesystem allows: use capture \"isolate\"",
                   job->memory->path);
-        return error_blame(err, FIELD);
+        return error_blame(err, job->memory->field);
     case ENOENT: /* open, but without a name */
-        return error_field(err, FIELD, "%s was removed while it was captured", job->memory->path);
+        return error_field(err, job->memory->field, "%s was removed while it was captured",
+                           job->memory->path);
     case EPERM:
     case EACCES:
-        return source_refused(job->memory, FIELD, "make a hard link to", err);
+        return source_refused(job->memory, "make a hard link to", err);
     default:
         return error_errno(err, "cannot link %s into the snapshot", job->memory->path);
     }
@@ -99,7 +99,7 @@ static bool capture_reflink(const struct capture_job *job, struct error *err)
     error_set(err, ERR_REFLINK_UNSUPPORTED,
               "%s cannot be cloned into the store (%s): use capture \"isolate\" or \"copy\"",
               job->memory->path, strerrordesc_np(errnum));
-    return error_blame(err, FIELD);
+    return error_blame(err, job->memory->field);
 }
 
 /* Bytes of data in the file: an upper bound of what its copy will take. */
@@ -185,7 +185,7 @@ static bool fail_shrunk(const struct source *memory, struct error *err)
 {
     error_set(err, ERR_IN_USE, "%s changed its length while it was copied: a process is writing it",
               memory->path);
-    return error_blame(err, FIELD);
+    return error_blame(err, memory->field);
 }
 
 /* Copies [offset, end). Writeback is started behind the copy, so that the final flush finds little

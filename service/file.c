@@ -116,3 +116,8 @@ bool file_read_at(int fd, uint64_t offset, void *buffer, size_t len, struct erro
     }
     return true;
 }
+
+bool file_read_piece(void *fd, uint64_t offset, void *buffer, size_t len, struct error *err)
+{
+    return file_read_at(*(const int *)fd, offset, buffer, len, err);
+}

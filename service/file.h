@@ -36,3 +36,6 @@ bool file_read_rest(int fd, const char *name, size_t max, struct text *out, stru
 
 /* Just `len` bytes at `offset`; ERR_IO also if the file ends before. */
 bool file_read_at(int fd, uint64_t offset, void *buffer, size_t len, struct error *err);
+
+/* The same for who reads by a function: `fd` points to the descriptor. */
+bool file_read_piece(void *fd, uint64_t offset, void *buffer, size_t len, struct error *err);

@@ -19,8 +19,16 @@ void making_clear(struct making *making)
     draft_free(making->own);
     source_close(making->memory);
     source_close(making->state);
+    saved_clear(&making->saved);
     free(making->memory_path);
     snapshot_clear(&making->snapshot);
+}
+
+char *making_memory_name(const struct creation *creation)
+{
+    const char *dir = creation->snapshot_dir_path;
+
+    return dir ? saved_path_of(dir, MEMORY_FILE) : strdup(creation->memory_file_path);
 }
 
 static struct draft *draft_of(const struct making *making)
@@ -77,8 +85,8 @@ static bool open_memory(struct making *making, struct error *err)
     size_t home_len = strlen(store->path) + strlen("/snapshots/");
 
     if (strcmp(path, making->memory_path) == 0)
-        making->memory =
-            source_open_beneath(store->snapshots, path + home_len, path, MEMORY_FIELD, err);
+        making->memory = source_open_beneath(store->snapshots, "the store", path + home_len, path,
+                                             MEMORY_FIELD, err);
     else
         making->memory = source_open(making->service->roots, path, MEMORY_FIELD, err);
     if (!making->memory)
@@ -94,7 +102,7 @@ static bool check_memory_size(const struct making *making, struct error *err)
     uint64_t size = (uint64_t)making->memory->stat.st_size;
 
     if (size == 0)
-        return error_field(err, MEMORY_FIELD, "%s is empty", making->memory->path);
+        return error_field(err, making->memory->field, "%s is empty", making->memory->path);
     if (creation->has_memory_size && creation->memory_size_bytes != size)
         return error_field(err, "/memory_size_bytes", "%s is %" PRIu64 " bytes long, not %" PRIu64,
                            making->memory->path, size, creation->memory_size_bytes);
@@ -112,13 +120,13 @@ static bool check_memory_writer(const struct making *making, struct error *err)
         return true;
     case WRITER_PRESENT:
         error_set(err, ERR_IN_USE, "%s is open for writing in another process", memory->path);
-        return error_blame(err, MEMORY_FIELD);
+        return error_blame(err, memory->field);
     default:
         error_set(err, ERR_PERMISSION,
                   "it cannot be known whether a process is writing %s: that takes the file's "
                   "owner or CAP_LEASE, and a local filesystem",
                   memory->path);
-        return error_blame(err, MEMORY_FIELD);
+        return error_blame(err, memory->field);
     }
 }
 
@@ -138,23 +146,46 @@ static bool choose_capture(struct making *making, struct error *err)
 static bool open_state(struct making *making, struct error *err)
 {
     const char *path = making->creation->state_file_path;
+
+    if (path)
+        making->state = source_open(making->service->roots, path, STATE_FIELD, err);
+    return !path || making->state;
+}
+
+static bool open_saved(struct making *making, struct error *err)
+{
+    const struct service *service = making->service;
+
+    if (!saved_open(service->store, service->roots, making->creation->snapshot_dir_path,
+                    &making->saved, err))
+        return false;
+    making->memory = TAKE(making->saved.memory);
+    making->state = TAKE(making->saved.state);
+    return true;
+}
+
+static bool is_taken_in(const struct making *making)
+{
+    return making->creation->snapshot_dir_path != NULL;
+}
+
+static bool check_state_size(const struct making *making, struct error *err)
+{
+    const struct source *state = making->state;
     uint64_t max = making->service->state_max_bytes;
 
-    if (!path)
+    if (!state || (uint64_t)state->stat.st_size <= max)
         return true;
-    making->state = source_open(making->service->roots, path, STATE_FIELD, err);
-    if (!making->state)
-        return false;
-    if ((uint64_t)making->state->stat.st_size <= max)
-        return true;
-    error_set(err, ERR_TOO_LARGE, "%s is larger than --max-state allows (%" PRIu64 " bytes)", path,
-              max);
-    return error_blame(err, STATE_FIELD);
+    error_set(err, ERR_TOO_LARGE, "%s is larger than --max-state allows (%" PRIu64 " bytes)",
+              state->path, max);
+    return error_blame(err, state->field);
 }
 
 bool making_open(struct making *making, struct error *err)
 {
-    return open_memory(making, err) && open_state(making, err) && check_memory_size(making, err)
+    return (is_taken_in(making) ? open_saved(making, err)
+                                : open_memory(making, err) && open_state(making, err))
+        && check_state_size(making, err) && check_memory_size(making, err)
         && choose_capture(making, err) && check_memory_writer(making, err);
 }
 
@@ -211,6 +242,8 @@ static bool fill_manifest(struct making *making, struct error *err)
     struct timespec now = clock_now();
 
     making->snapshot.has_manifest = true;
+    if (is_taken_in(making))
+        return manifest_copy(manifest, &making->saved.manifest) || error_memory(err);
     manifest->version = MANIFEST_VERSION;
     manifest->created_at = creation->has_created_at
         ? creation->created_at
@@ -236,13 +269,29 @@ static bool fill_snapshot(struct making *making, struct error *err)
     memcpy(record->state_sha256, draft_of(making)->state_sha256, sizeof record->state_sha256);
     record->has_vmm_args = creation->has_vmm_args;
     if (record->capture == CAPTURE_LINK && !making->in_place) {
-        snapshot->linked_to = strdup(creation->memory_file_path);
+        snapshot->linked_to = strdup(making->memory->path);
         if (!snapshot->linked_to)
             return error_memory(err);
     }
     return (labels_copy(&record->labels, &creation->labels)
             && strings_copy(&record->vmm_args, &creation->vmm_args))
         || error_memory(err);
+}
+
+/* The bytes of manifest.bin: what OpenVMM wrote is kept as it is. */
+static bool encode(const struct making *making, struct text *out, struct error *err)
+{
+    const struct text *bytes = &making->saved.bytes;
+
+    if (!is_taken_in(making))
+        return manifest_encode(&making->snapshot.manifest, out, err);
+    return text_append(out, bytes->data, bytes->len) || error_memory(err);
+}
+
+static bool check_unchanged(const struct making *making, struct error *err)
+{
+    return !is_taken_in(making)
+        || saved_check_unchanged(&making->saved, making->memory, making->state, err);
 }
 
 /* The manifest is written last: it is what makes a directory a snapshot to OpenVMM. */
@@ -254,7 +303,7 @@ static bool write_documents(struct making *making, struct error *err)
     auto_text struct text manifest = {0};
     auto_text struct text record = {0};
 
-    return manifest_encode(&snapshot->manifest, &manifest, err)
+    return encode(making, &manifest, err)
         && digest_of(manifest.data, manifest.len, snapshot->record.manifest_sha256, err)
         && record_to_json(&snapshot->record, &record, err)
         && stage_write(stage, RECORD_FILE, record.data, record.len, owner, err)
@@ -264,6 +313,6 @@ static bool write_documents(struct making *making, struct error *err)
 bool making_fill(struct making *making, struct error *err)
 {
     return begin_draft(making, err) && capture(making, err) && check_memory_writer(making, err)
-        && receive_state(making, err) && fill_manifest(making, err) && fill_snapshot(making, err)
-        && write_documents(making, err);
+        && receive_state(making, err) && check_unchanged(making, err) && fill_manifest(making, err)
+        && fill_snapshot(making, err) && write_documents(making, err);
 }

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "service/draft.h"
+#include "service/saved.h"
 #include "service/service.h"
 
 struct making {
@@ -11,6 +12,7 @@ struct making {
     struct draft *uploaded;        /* the state that came with the request, or NULL */
     struct draft *own;             /* owned: where nothing was uploaded */
     struct source *memory, *state; /* owned */
+    struct saved saved;            /* owned: the directory that is taken in, but for those two */
     char *memory_path;             /* owned: where memory.bin will be */
     bool in_place;                 /* it is there already */
     struct snapshot snapshot;      /* owned: what is known of it so far */
@@ -32,6 +34,9 @@ bool making_open(struct making *making, struct error *err);
 
 /* Everything up to the last rename. As making_open. */
 bool making_fill(struct making *making, struct error *err);
+
+/* The path by which the request names the memory. The caller frees it; NULL without memory. */
+char *making_memory_name(const struct creation *creation);
 
 /* The stage that making_fill() filled. */
 struct stage *making_stage(const struct making *making);

@@ -64,7 +64,7 @@ static bool answer_repetition(const struct making *making, struct snapshot *exis
         return false;
     if (existing->record.capture == CAPTURE_LINK
         && fstatat(dir, MEMORY_FILE, &memory, AT_SYMLINK_NOFOLLOW) == 0 && memory.st_nlink > 1) {
-        existing->linked_to = strdup(making->creation->memory_file_path);
+        existing->linked_to = making_memory_name(making->creation);
         if (!existing->linked_to)
             return error_memory(err);
     }
@@ -396,18 +396,13 @@ int snapshot_open_state(struct service *service, const char *id, struct stat *st
     }
 }
 
-static bool read_piece(void *context, uint64_t offset, void *buffer, size_t len, struct error *err)
-{
-    return file_read_at(*(const int *)context, offset, buffer, len, err);
-}
-
 bool snapshot_units(struct service *service, const char *id, struct state_units *out,
                     struct error *err)
 {
     struct stat stat;
     auto_fd int fd = snapshot_open_state(service, id, &stat, err);
 
-    return fd >= 0 && state_decode(read_piece, &fd, (uint64_t)stat.st_size, out, err);
+    return fd >= 0 && state_decode(file_read_piece, &fd, (uint64_t)stat.st_size, out, err);
 }
 
 /* As OpenVMM opens it: through a symbolic link, too. False, with errno, if that cannot succeed. */

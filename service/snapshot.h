@@ -32,13 +32,14 @@ static inline void made_clear_p(struct made *made)
 }
 #define auto_made AUTO(made_clear)
 
-/* Creates the snapshot that `creation` describes. `uploaded` is NULL, or a draft, still the
- * caller's, that holds the state that came with the request. OUTCOME_REPEATED says that this very
- * request was carried out before, and nothing was done. The caller clears `out`. On failure nothing
- * is left behind. Errors, with the member at fault in `field`:
+/* Creates the snapshot that `creation` describes, or takes in the one whose directory it names.
+ * `uploaded` is NULL, or a draft, still the caller's, that holds the state that came with the
+ * request. OUTCOME_REPEATED says that this very request was carried out before, and nothing was
+ * done. The caller clears `out`. On failure nothing is left behind. Errors, with the member at
+ * fault in `field`:
  * - ERR_EXISTS if the id is taken by another request's snapshot, ERR_BUSY if it is being written;
  * - ERR_INVALID, ERR_FORBIDDEN, ERR_PERMISSION as source_open() and capture_memory(); ERR_INVALID
- *   also if memory_size_bytes is not the file's length;
+ *   also if memory_size_bytes is not the file's length, or as saved_open();
  * - ERR_IN_USE if `allow_writer` is false and a process can write the file;
  * - ERR_TOO_LARGE for too much state, ERR_NO_SPACE, ERR_IO. */
 bool snapshot_create(struct service *service, const struct creation *creation,

@@ -97,38 +97,37 @@ static int resolve(int dir, const char *name)
     return -1;
 }
 
-bool source_refused(const struct source *source, const char *field, const char *action,
-                    struct error *err)
+bool source_refused(const struct source *source, const char *action, struct error *err)
 {
     error_set(err, ERR_PERMISSION,
               "%s: uid %u may not %s this file; run vmsnapd as the user that OpenVMM runs as (the "
               "file's owner), or grant it CAP_DAC_OVERRIDE and CAP_FOWNER",
               source->path, (unsigned)geteuid(), action);
-    return error_blame(err, field);
+    return error_blame(err, source->field);
 }
 
-static bool fail_to_resolve(const struct source *source, const char *field, struct error *err)
+static bool fail_to_resolve(const struct source *source, struct error *err)
 {
     switch (errno) {
     case EXDEV:
     case ELOOP:
-        error_set(err, ERR_FORBIDDEN, "%s leads out of the memory roots", source->path);
-        return error_blame(err, field);
+        error_set(err, ERR_FORBIDDEN, "%s leads out of %s", source->path, source->bounds);
+        return error_blame(err, source->field);
     case EACCES:
     case EPERM:
-        return source_refused(source, field, "reach", err);
+        return source_refused(source, "reach", err);
     case ENOENT:
     case ENOTDIR:
     case ENAMETOOLONG:
-        return error_field(err, field, "%s: there is no such file", source->path);
+        return error_field(err, source->field, "%s: there is no such file", source->path);
     default:
         error_errno(err, "cannot open %s", source->path);
-        return error_blame(err, field);
+        return error_blame(err, source->field);
     }
 }
 
 /* Opens for reading the very file that was inspected: by its descriptor, not by its name. */
-static bool reopen(struct source *source, int path_fd, const char *field, struct error *err)
+static bool reopen(struct source *source, int path_fd, struct error *err)
 {
     char name[32];
 
@@ -137,62 +136,94 @@ static bool reopen(struct source *source, int path_fd, const char *field, struct
     if (source->fd >= 0)
         return true;
     if (errno == EACCES || errno == EPERM)
-        return source_refused(source, field, "read", err);
+        return source_refused(source, "read", err);
     error_errno(err, "cannot open %s", source->path);
-    return error_blame(err, field);
+    return error_blame(err, source->field);
 }
 
-static bool open_source(struct source *source, int dir, const char *name, const char *field,
-                        struct error *err)
+static bool open_beneath(struct source *source, int dir, const char *name, mode_t type,
+                         struct error *err)
 {
     auto_fd int path_fd = resolve(dir, *name ? name : ".");
 
     if (path_fd < 0)
-        return fail_to_resolve(source, field, err);
+        return fail_to_resolve(source, err);
     if (fstat(path_fd, &source->stat) != 0) {
         error_errno(err, "cannot inspect %s", source->path);
-        return error_blame(err, field);
+        return error_blame(err, source->field);
     }
-    if (!S_ISREG(source->stat.st_mode))
-        return error_field(err, field, "%s is not a regular file", source->path);
-    return reopen(source, path_fd, field, err);
+    if ((source->stat.st_mode & S_IFMT) != type)
+        return error_field(err, source->field, "%s is not a %s", source->path,
+                           type == S_IFDIR ? "directory" : "regular file");
+    if (type == S_IFREG)
+        return reopen(source, path_fd, err);
+    source->fd = TAKE_FD(path_fd);
+    return true;
 }
 
-struct source *source_open_beneath(int dir, const char *name, const char *path, const char *field,
-                                   struct error *err)
+static struct source *new_source(const char *path, const char *bounds, const char *field,
+                                 struct error *err)
 {
     auto_source struct source *source = malloc(sizeof *source);
 
-    if (!source) {
-        error_memory(err);
-        return NULL;
+    if (source)
+        *source = (struct source){.path = strdup(path), .bounds = bounds, .field = field, .fd = -1};
+    if (source && source->path)
+        return TAKE(source);
+    error_memory(err);
+    return NULL;
+}
+
+struct source *source_open_beneath(int dir, const char *bounds, const char *name,
+                                   const char *path, const char *field, struct error *err)
+{
+    auto_source struct source *source = new_source(path, bounds, field, err);
+
+    return source && open_beneath(source, dir, name, S_IFREG, err) ? TAKE(source) : NULL;
+}
+
+/* The root that is nearest to the path, and what remains of that below it. */
+static int find_root(const struct roots *roots, const char *path, const char **rest)
+{
+    int dir = -1;
+
+    *rest = NULL;
+    for (size_t i = 0; i < roots->count; i++) {
+        const char *found = path_beneath(roots->items[i].path, path);
+        if (found && (!*rest || found > *rest)) {
+            *rest = found;
+            dir = roots->items[i].fd;
+        }
     }
-    *source = (struct source){.path = strdup(path), .fd = -1};
-    if (!source->path) {
-        error_memory(err);
-        return NULL;
+    return dir;
+}
+
+static struct source *open_in_roots(const struct roots *roots, const char *path, mode_t type,
+                                    const char *field, struct error *err)
+{
+    auto_source struct source *source = new_source(path, "the memory roots", field, err);
+    const char *rest;
+    int dir = find_root(roots, path, &rest);
+
+    if (source && dir >= 0)
+        return open_beneath(source, dir, rest, type, err) ? TAKE(source) : NULL;
+    if (source) {
+        error_set(err, ERR_FORBIDDEN, "%s is not beneath a memory root of this server", path);
+        error_blame(err, field);
     }
-    return open_source(source, dir, name, field, err) ? TAKE(source) : NULL;
+    return NULL;
 }
 
 struct source *source_open(const struct roots *roots, const char *path, const char *field,
                            struct error *err)
 {
-    const char *nearest = NULL;
-    int dir = -1;
+    return open_in_roots(roots, path, S_IFREG, field, err);
+}
 
-    for (size_t i = 0; i < roots->count; i++) {
-        const char *rest = path_beneath(roots->items[i].path, path);
-        if (rest && (!nearest || rest > nearest)) {
-            nearest = rest;
-            dir = roots->items[i].fd;
-        }
-    }
-    if (nearest)
-        return source_open_beneath(dir, nearest, path, field, err);
-    error_set(err, ERR_FORBIDDEN, "%s is not beneath a memory root of this server", path);
-    error_blame(err, field);
-    return NULL;
+struct source *source_open_dir(const struct roots *roots, const char *path, const char *field,
+                               struct error *err)
+{
+    return open_in_roots(roots, path, S_IFDIR, field, err);
 }
 
 void source_close(struct source *source)

@@ -226,7 +226,7 @@ void openvmm_save(const char *dir, size_t memory_size, char byte, uint32_t vp_co
          "out of memory");
     disk_make_dir(dir);
     write_bytes(path_of("%s/" MANIFEST_FILE, dir).text, bytes.data, bytes.len);
-    write_bytes(path_of("%s/" STATE_FILE, dir).text, "\n", 2); /* one field, which is empty */
+    write_bytes(path_of("%s/" STATE_FILE, dir).text, "\n", 2); /* one unit, which is empty */
     disk_write(path_of("%s/" MEMORY_FILE, dir).text, memory_size, byte);
 }
 

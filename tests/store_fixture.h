@@ -53,7 +53,7 @@ void fixture_create(struct fixture *fixture, const char *id, const char *memory_
                     enum capture capture, uint32_t vp_count);
 
 /* A directory as OpenVMM leaves a snapshot of `memory_size` bytes, all of them `byte`, with state
- * that decodes to no units. What it says beside that is the same as request() says. */
+ * of one unit that has no name, and otherwise what request() says. Over whatever was there. */
 void openvmm_save(const char *dir, size_t memory_size, char byte, uint32_t vp_count);
 
 void must(bool ok, const char *what);

@@ -101,6 +101,9 @@ arguments = mostly(st.lists(choose("--uefi", "", "é", "a b"), max_size=3), st.l
 states = choose(b"", b"\n\0", b"\n\x0f\n\x03pit\x12\x08\n\x01t\x12\x03\n\x01x", b"\xff", b"garbage")
 encoded = (states | st.binary(max_size=20)).map(lambda data: base64.b64encode(data).decode())
 
+SAVED_PATHS = mostly(choose("{home}/saved", "{home}/saved", "{home}/torn", "{home}/wrong"),
+                     choose("{home}/none", "{home}/m1", "{home}", "{home}/directory", "{home}x/saved", "/etc",
+                            "{home}/../outside", "saved", "", "{home}/saved/", "/" + "x" * 4095))
 CREATION = {
     "id": mostly(choose(*IDS), texts),
     "memory_file_path": paths,
@@ -117,6 +120,8 @@ CREATION = {
     "labels": labels,
     "allow_writer": st.booleans(),
 }
+TAKING_IN = {"snapshot_dir_path": SAVED_PATHS,
+             **{name: CREATION[name] for name in ("id", "capture", "vmm_args", "labels", "allow_writer")}}
 REQUIRED = ("memory_file_path", "openvmm_version", "vp_count", "architecture")
 EXPECTATIONS = {
     "architecture": texts,
@@ -189,11 +194,19 @@ def part(draw, name, kind, data):
     return b"\r\n".join(head) + b"\r\n\r\n" + data
 
 
+def creation_bodies():
+    """Of either kind, or, now and then, a mixture."""
+    whole = json_bodies(CREATION, REQUIRED)
+    return choose(0, 0, 0, 1).flatmap(lambda kind: mostly(
+        json_bodies(TAKING_IN, ("snapshot_dir_path",)) if kind else whole,
+        json_bodies({**CREATION, **TAKING_IN}, ("snapshot_dir_path",))))
+
+
 @st.composite
 def multipart_bodies(draw):
     """Content-Type and body."""
     boundary = draw(choose(b"x", b"----b0undary", b"y" * 70))
-    snapshot = part("snapshot", b"application/json", draw(json_bodies(CREATION, REQUIRED)))
+    snapshot = part("snapshot", b"application/json", draw(creation_bodies()))
     state = part("state", b"application/octet-stream", draw(states))
     parts = draw(mostly(choose([snapshot, state], [state, snapshot], [snapshot]),
                         choose([], [state], [snapshot, snapshot], [state, snapshot, state],
@@ -264,7 +277,7 @@ def creates(draw):
     if draw(st.integers(0, 3)) == 0:
         kind, body = draw(multipart_bodies())
     else:
-        kind, body = draw(JSON_TYPES), draw(json_bodies(CREATION, REQUIRED))
+        kind, body = draw(JSON_TYPES), draw(creation_bodies())
     return Call(method, target, extra + [("Content-Type", kind)] * (kind is not None), body)
 
 

@@ -73,7 +73,7 @@ def state_of(creation, part):
     """The bytes of state.bin, if the request tells."""
     if part is not None:
         return part.encode("latin-1")
-    if "state_file_path" in creation:
+    if "state_file_path" in creation or "snapshot_dir_path" in creation:
         return None
     return base64.b64decode(creation.get("state_base64", ""))
 
@@ -196,7 +196,18 @@ class Model:
             return {201, 200, 403, 422}
         return set() if os.path.isfile(path) else {422}
 
+    def saved_statuses(self, path):
+        """For a directory that is named; of those that are there, one alone is whole."""
+        if not (path + "/").startswith(self.home + "/"):
+            return {403, 422}
+        if os.path.normpath(path) != path.rstrip("/"):
+            return {201, 200, 403, 422}
+        return set() if path.rstrip("/") == self.home + "/saved" else {422}
+
     def capture_statuses(self, creation, then):
+        if "snapshot_dir_path" in creation:
+            found = self.saved_statuses(creation["snapshot_dir_path"])
+            return found or then | ({422} if creation.get("capture") == "reflink" else set())
         path = creation["memory_file_path"]
         found = self.source_statuses(path)
         if not found and os.path.getsize(path) != int(creation.get("memory_size_bytes", os.path.getsize(path))):

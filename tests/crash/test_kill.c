@@ -13,15 +13,17 @@
 #define PAGE 4096
 
 /* Each id is at a version: 0 is none, and version v has v VPs, v pages of memory (but in place)
- * and v bytes of state; version v + HELD is the same, held. OpenVMM wrote the last by itself. */
+ * and v bytes of state; version v + HELD is the same, held. OpenVMM wrote the last by itself, and
+ * what the one before it takes in. */
 enum { BY_LINK,
        BY_COPY,
        IN_PLACE,
+       TAKEN_IN,
        BY_OPENVMM,
        IDS };
-static const char *const ids[IDS] = {"link", "copy", "place", "openvmm"};
+static const char *const ids[IDS] = {"link", "copy", "place", "taken", "openvmm"};
 #define HELD  16
-#define SAVED 2 /* the version of the last, from the beginning */
+#define SAVED 2 /* the version of the last, and of what is taken in, from the beginning */
 
 struct step {
     size_t id;
@@ -37,6 +39,7 @@ static const struct step steps[] = {
     {BY_COPY,    2,            CAPTURE_LINK   },
     {BY_COPY,    2 + HELD,     CAPTURE_UNKNOWN},
     {BY_OPENVMM, SAVED + HELD, CAPTURE_UNKNOWN},
+    {TAKEN_IN,   SAVED,        CAPTURE_LINK   },
     {IN_PLACE,   2,            CAPTURE_LINK   },
     {BY_LINK,    0,            CAPTURE_UNKNOWN},
     {BY_COPY,    2,            CAPTURE_UNKNOWN},
@@ -51,9 +54,16 @@ struct run {
     int done[2]; /* a pipe: one byte for each step that was acknowledged */
 };
 
+static struct path saved_path(const struct run *run)
+{
+    return path_of("%s/saved", run->fixture.root.text);
+}
+
 static struct path memory_path(const struct run *run, size_t id, uint32_t version)
 {
-    if (id >= IN_PLACE)
+    if (id == TAKEN_IN)
+        return path_of("%s/" MEMORY_FILE, saved_path(run).text);
+    if (id == IN_PLACE || id == BY_OPENVMM)
         return path_of("%s/snapshots/%s/" MEMORY_FILE, run->fixture.store.text, ids[id]);
     return path_of("%s/%u", run->fixture.root.text, (unsigned)version);
 }
@@ -77,8 +87,11 @@ static bool make(struct run *run, const struct step *step, struct error *err)
 
     request(&creation, ids[step->id], memory_path(run, step->id, step->version).text,
             step->capture, step->version);
-    creation.has_state_bytes = true;
-    must(text_append(&creation.state_bytes, "sss", step->version), "out of memory");
+    creation.has_state_bytes = step->id != TAKEN_IN;
+    if (creation.has_state_bytes)
+        must(text_append(&creation.state_bytes, "sss", step->version), "out of memory");
+    else
+        creation.snapshot_dir_path = strdup(saved_path(run).text);
     return step->version == 1 ? snapshot_create(service, &creation, NULL, &made, err)
                               : snapshot_replace(service, &creation, NULL, &guard, &made, err);
 }
@@ -135,6 +148,8 @@ static void begin(struct run *run)
     disk_make_dir(path_of("%s/snapshots", run->fixture.store.text).text);
     disk_make_dir(path_of("%s/snapshots/%s", run->fixture.store.text, ids[IN_PLACE]).text);
     disk_write(memory_path(run, IN_PLACE, 1).text, memory_size(IN_PLACE, 1), 'p');
+    openvmm_save(saved_path(run).text, memory_size(TAKEN_IN, SAVED), memory_byte(TAKEN_IN, SAVED),
+                 SAVED);
     struct path saved = path_of("%s/snapshots/%s", run->fixture.store.text, ids[BY_OPENVMM]);
     openvmm_save(saved.text, memory_size(BY_OPENVMM, SAVED), memory_byte(BY_OPENVMM, SAVED), SAVED);
     disk_write(path_of("%s/" STATE_FILE, saved.text).text, SAVED, 's');
@@ -167,7 +182,8 @@ static void assert_whole(struct run *run, size_t id, const struct snapshot *foun
     }
     assert_int_equal(found->manifest.memory_size_bytes, memory_size(id, version));
     assert_true(disk_holds(memory.text, memory_size(id, version), memory_byte(id, version)));
-    assert_true(disk_holds(state.text, version, 's'));
+    assert_int_equal(disk_stat(state.text).st_size, version);
+    assert_true(id == TAKEN_IN || disk_holds(state.text, version, 's'));
     assert_true(disk_holds(memory_path(run, id, version).text, memory_size(id, version),
                            memory_byte(id, version)));
 }

@@ -25,12 +25,23 @@ static void check_arguments(const struct strings *args)
     MUST(total <= VMM_ARGS_MAX);
 }
 
-static void check_accepted(const struct creation *one)
+static void check_sources(const struct creation *one)
 {
-    MUST(!one->id || id_is_valid(one->id));
+    if (one->snapshot_dir_path) {
+        MUST(one->snapshot_dir_path[0] == '/');
+        MUST(!one->memory_file_path && !one->state_file_path && !one->has_state_bytes);
+        MUST(!one->architecture && one->vp_count == 0 && one->openvmm_version.len == 0);
+        return;
+    }
     MUST(one->memory_file_path[0] == '/');
     MUST(!one->state_file_path || (one->state_file_path[0] == '/' && !one->has_state_bytes));
     MUST(one->vp_count >= 1);
+}
+
+static void check_accepted(const struct creation *one)
+{
+    MUST(!one->id || id_is_valid(one->id));
+    check_sources(one);
     MUST(one->page_size >= PAGE_SIZE_MIN && one->page_size <= PAGE_SIZE_MAX);
     MUST((one->page_size & (one->page_size - 1)) == 0);
     MUST(!one->has_memory_size || one->memory_size_bytes > 0);

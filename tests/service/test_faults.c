@@ -24,6 +24,7 @@ enum start { NOTHING,
              OLD_IN_PLACE };
 enum change { CREATE,
               REPLACE,
+              TAKE_IN,
               PATCH,
               DELETE };
 enum state_way { STATE_EMPTY,
@@ -51,6 +52,8 @@ static const struct scenario scenarios[] = {
     {"replace by copy",          OLD_SNAPSHOT,     REPLACE, CAPTURE_COPY,    STATE_BYTES },
     {"create in place",          MEMORY_IN_PLACE,  CREATE,  CAPTURE_LINK,    STATE_PATH  },
     {"replace in place",         OLD_IN_PLACE,     REPLACE, CAPTURE_LINK,    STATE_BYTES },
+    {"take in by link",          NOTHING,          TAKE_IN, CAPTURE_LINK,    STATE_EMPTY },
+    {"take in by copy",          NOTHING,          TAKE_IN, CAPTURE_COPY,    STATE_EMPTY },
     {"patch",                    OLD_SNAPSHOT,     PATCH,   CAPTURE_LINK,    STATE_EMPTY },
     {"patch what OpenVMM wrote", SAVED_BY_OPENVMM, PATCH,   CAPTURE_UNKNOWN, STATE_EMPTY },
     {"delete",                   OLD_SNAPSHOT,     DELETE,  CAPTURE_LINK,    STATE_EMPTY },
@@ -65,6 +68,7 @@ struct trial {
     struct fixture *fixture;
     const struct scenario *scenario;
     struct path memory, state, home; /* home: the snapshot's directory */
+    struct path saved;               /* the directory that is taken in */
     struct text before;
 };
 
@@ -84,6 +88,8 @@ static void start_trial(struct trial *trial)
         disk_make_dir(trial->home.text);
         trial->memory = path_of("%s/" MEMORY_FILE, trial->home.text);
     }
+    trial->saved = path_of("%s/saved", fixture->root.text);
+    openvmm_save(trial->saved.text, MEMORY_SIZE, 'm', NEW_VPS);
     disk_write(trial->memory.text, MEMORY_SIZE, 'm');
     disk_write(trial->state.text, STATE_SIZE, 's');
     if (trial->scenario->start == OLD_SNAPSHOT || trial->scenario->start == OLD_IN_PLACE)
@@ -99,6 +105,7 @@ static void end_trial(struct trial *trial)
     fixture_settle(trial->fixture);
     disk_remove(trial->home.text);
     disk_remove(trial->memory.text);
+    disk_remove(trial->saved.text);
     text_clear(&trial->before);
 }
 
@@ -109,6 +116,8 @@ static void prepare(const struct trial *trial, struct creation *out)
     char bytes[STATE_SIZE];
 
     request(out, ID, trial->memory.text, trial->scenario->capture, NEW_VPS);
+    if (trial->scenario->change == TAKE_IN)
+        out->snapshot_dir_path = strdup(trial->saved.text);
     if (way == STATE_PATH)
         out->state_file_path = strdup(trial->state.text);
     memset(bytes, 's', sizeof bytes);
@@ -141,6 +150,7 @@ static bool change(const struct trial *trial, const struct creation *creation, s
         return false;
     switch (trial->scenario->change) {
     case CREATE:
+    case TAKE_IN:
         return snapshot_create(service, creation, draft, &made, err);
     case REPLACE:
         return snapshot_replace(service, creation, draft, &guard, &made, err);
@@ -179,7 +189,8 @@ static void assert_done(const struct trial *trial)
     assert_int_equal(found.manifest.vp_count, NEW_VPS);
     assert_true(found.has_record);
     assert_true(disk_holds(path_of("%s/" MEMORY_FILE, trial->home.text).text, MEMORY_SIZE, 'm'));
-    assert_true(disk_holds(path_of("%s/" STATE_FILE, trial->home.text).text, state_size, 's'));
+    if (trial->scenario->change != TAKE_IN)
+        assert_true(disk_holds(path_of("%s/" STATE_FILE, trial->home.text).text, state_size, 's'));
 }
 
 static void assert_undone(const struct trial *trial)

@@ -230,7 +230,7 @@ static void members_that_are_not_the_clients_are_unknown(void **state)
     (void)state;
     assert_fault("version", "1", "/version", "unknown member");
     assert_fault("seal", "false", "/seal", "unknown member");
-    assert_fault("snapshot_dir_path", "\"/s\"", "/snapshot_dir_path", "unknown member");
+    assert_fault("parent", "\"/s\"", "/parent", "unknown member");
 }
 
 static void state_is_strict_base64(void **state)
@@ -351,6 +351,18 @@ static void the_fallback_decides_which_capture_is_left_out(void **state)
     assert_null(strstr(text_str(&out), "capture"));
 }
 
+static void the_canonical_text_of_a_directory_has_nothing_that_it_stands_for(void **state)
+{
+    auto_text struct text out = {0};
+
+    (void)state;
+    write_canonical("{\"snapshot_dir_path\":\"/saved\",\"id\":\"a\",\"vmm_args\":[],"
+                    "\"capture\":\"copy\"}",
+                    NULL, &out);
+    assert_string_equal(out.data, "{\"capture\":\"copy\",\"snapshot_dir_path\":\"/saved\","
+                                  "\"vmm_args\":[]}");
+}
+
 static void the_canonical_text_needs_room(void **state)
 {
     struct error err = {0};
@@ -359,6 +371,44 @@ static void the_canonical_text_needs_room(void **state)
 
     (void)state;
     assert_fails(creation_canonical(&creation, NULL, CAPTURE_LINK, &out, &err), ERR_INTERNAL);
+}
+
+static void a_directory_stands_for_memory_state_and_manifest(void **state)
+{
+    struct error err = {0};
+    struct faults faults = {0};
+    auto_creation struct creation creation = {0};
+
+    (void)state;
+    assert_succeeds(parse("{\"snapshot_dir_path\":\"/saved\",\"capture\":\"copy\"}", &creation,
+                          &faults, &err));
+    assert_string_equal(creation.snapshot_dir_path, "/saved");
+    assert_null(creation.memory_file_path);
+}
+
+static void nothing_that_a_directory_says_stands_beside_it(void **state)
+{
+    static const char *const beside[] = {
+        "\"architecture\":\"x86_64\"", "\"created_at\":\"2026-01-02T03:04:05Z\"",
+        "\"memory_file_path\":\"/m\"", "\"memory_size_bytes\":4096",
+        "\"openvmm_version\":\"\"", "\"page_size\":4096",
+        "\"state_base64\":\"\"", "\"state_file_path\":\"/s\"",
+        "\"vp_count\":1"};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof beside / sizeof *beside; i++) {
+        struct error err = {0};
+        struct faults faults = {0};
+        auto_creation struct creation creation = {0};
+        auto_text struct text json = {0};
+        assert_true(text_appendf(&json, "{%s,\"snapshot_dir_path\":\"/saved\"}", beside[i]));
+        assert_fails(parse(json.data, &creation, &faults, &err), ERR_INVALID);
+        assert_int_equal(faults.count, 1);
+        assert_memory_equal(faults.items[0].pointer + 1, beside[i] + 1,
+                            strlen(faults.items[0].pointer) - 1);
+        assert_string_equal(faults.items[0].detail,
+                            "must not be given beside snapshot_dir_path");
+    }
 }
 
 int main(void)
@@ -382,7 +432,10 @@ int main(void)
         cmocka_unit_test(another_spelling_means_the_same),
         cmocka_unit_test(another_value_means_another_request),
         cmocka_unit_test(the_fallback_decides_which_capture_is_left_out),
+        cmocka_unit_test(the_canonical_text_of_a_directory_has_nothing_that_it_stands_for),
         cmocka_unit_test(the_canonical_text_needs_room),
+        cmocka_unit_test(a_directory_stands_for_memory_state_and_manifest),
+        cmocka_unit_test(nothing_that_a_directory_says_stands_beside_it),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
