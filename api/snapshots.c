@@ -51,7 +51,7 @@ static bool read_cursor(struct request *request, char **after, struct error *err
 
 bool snapshot_list_handler(struct request *request, struct response *response, struct error *err)
 {
-    auto_snapshot_list struct snapshot_list list = {0};
+    auto_snapshot_page struct snapshot_page page = {0};
     auto_text struct text cursor = {0};
     auto_free char *after = NULL;
     bool live;
@@ -60,11 +60,11 @@ bool snapshot_list_handler(struct request *request, struct response *response, s
 
     if (!read_cursor(request, &after, err) || !wants_live(request, &live, err)
         || !snapshot_list(request->service, after ? after : "", limit,
-                          live ? LIVE_COUNTS : LIVE_NONE, &list, err)
-        || (list.more && !cursor_encode(list.items[list.count - 1].id, &cursor, err))
-        || !snapshot_page_to_json(list.items, list.count, cursor.data, &response->text, err))
+                          live, &page, err)
+        || (page.more && !cursor_encode(page.items[page.count - 1].id, &cursor, err))
+        || !snapshot_page_to_json(&page, cursor.data, &response->text, err))
         return false;
-    if (list.more)
+    if (page.more)
         link_next(request, cursor.data, limit, live, response);
     response_header(response, "Cache-Control", "no-store");
     return response_json(response, 200);

@@ -154,6 +154,14 @@ static void clear_texts(struct text *texts, size_t count)
     free(texts);
 }
 
+void snapshot_page_clear(struct snapshot_page *page)
+{
+    for (size_t i = 0; i < page->count; i++)
+        text_clear(&page->items[i].json);
+    free(page->items);
+    *page = (struct snapshot_page){0};
+}
+
 void expectation_clear(struct expectation *expectation)
 {
     text_clear(&expectation->architecture);

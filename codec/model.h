@@ -6,6 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/id.h"
 #include "base/text.h"
 
 /* google.protobuf.Timestamp, with any value that its wire form can hold. */
@@ -159,6 +160,19 @@ struct snapshot {
     char *linked_to; /* a create by link: the source, when it lives on; else NULL */
 };
 
+/* A snapshot's document, as it is answered. */
+struct listed {
+    char id[ID_MAX + 1];
+    struct text json;
+};
+
+/* Part of a list. */
+struct snapshot_page {
+    struct listed *items;
+    size_t count;
+    bool more; /* the list goes on after the last item */
+};
+
 /* What a restoring VM will be like; members not given are not checked. */
 struct expectation {
     bool has_architecture, has_memory_size, has_vp_count, has_page_size, has_state_units;
@@ -213,6 +227,7 @@ void creation_clear(struct creation *creation);
 void patch_clear(struct patch *patch);
 void record_clear(struct record *record);
 void snapshot_clear(struct snapshot *snapshot);
+void snapshot_page_clear(struct snapshot_page *page);
 void expectation_clear(struct expectation *expectation);
 void verdict_clear(struct verdict *verdict);
 
@@ -236,17 +251,19 @@ MODEL_OWN(creation)
 MODEL_OWN(patch)
 MODEL_OWN(record)
 MODEL_OWN(snapshot)
+MODEL_OWN(snapshot_page)
 MODEL_OWN(expectation)
 MODEL_OWN(verdict)
 #undef MODEL_OWN
 
-#define auto_manifest    AUTO(manifest_clear)
-#define auto_state_units AUTO(state_units_clear)
-#define auto_strings     AUTO(strings_clear)
-#define auto_labels      AUTO(labels_clear)
-#define auto_creation    AUTO(creation_clear)
-#define auto_patch       AUTO(patch_clear)
-#define auto_record      AUTO(record_clear)
-#define auto_snapshot    AUTO(snapshot_clear)
-#define auto_expectation AUTO(expectation_clear)
-#define auto_verdict     AUTO(verdict_clear)
+#define auto_manifest      AUTO(manifest_clear)
+#define auto_state_units   AUTO(state_units_clear)
+#define auto_strings       AUTO(strings_clear)
+#define auto_labels        AUTO(labels_clear)
+#define auto_creation      AUTO(creation_clear)
+#define auto_patch         AUTO(patch_clear)
+#define auto_record        AUTO(record_clear)
+#define auto_snapshot      AUTO(snapshot_clear)
+#define auto_snapshot_page AUTO(snapshot_page_clear)
+#define auto_expectation   AUTO(expectation_clear)
+#define auto_verdict       AUTO(verdict_clear)

@@ -5,18 +5,16 @@
 
 #include "base/id.h"
 #include "codec/emit.h"
-#include "codec/snapshot.h"
 
-bool snapshot_page_to_json(const struct snapshot *items, size_t count, const char *next,
-                           struct text *out, struct error *err)
+bool snapshot_page_to_json(const struct snapshot_page *page, const char *next, struct text *out,
+                           struct error *err)
 {
     emit_raw(out, "{");
     emit_key(out, "snapshots");
     emit_raw(out, "[");
-    for (size_t i = 0; i < count; i++) {
+    for (size_t i = 0; i < page->count; i++) {
         emit_item(out);
-        if (!snapshot_to_json(&items[i], out, err))
-            return false;
+        text_append(out, page->items[i].json.data, page->items[i].json.len);
     }
     emit_raw(out, "]");
     emit_key(out, "next");

@@ -9,8 +9,8 @@
 
 /* Appends {"snapshots":[…],"next":CURSOR or null}; `next` may be NULL. ERR_INTERNAL without
  * memory. */
-bool snapshot_page_to_json(const struct snapshot *items, size_t count, const char *next,
-                           struct text *out, struct error *err);
+bool snapshot_page_to_json(const struct snapshot_page *page, const char *next, struct text *out,
+                           struct error *err);
 
 /* Appends the cursor of the page that follows the item named `last`. */
 bool cursor_encode(const char *last, struct text *out, struct error *err);

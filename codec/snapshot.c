@@ -183,6 +183,14 @@ bool snapshot_to_json(const struct snapshot *snapshot, struct text *out, struct 
     return emit_done(out, err);
 }
 
+bool snapshot_add_live(struct text *document, const struct live *live, struct error *err)
+{
+    document->len--; /* the closing brace, which comes again */
+    emit_live(document, live);
+    emit_raw(document, "}");
+    return emit_done(document, err);
+}
+
 static void emit_unit(struct text *out, const struct state_unit *unit)
 {
     emit_raw(out, "{");

@@ -11,7 +11,6 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "base/id.h"
 #include "base/metrics.h"
 #include "codec/model.h"
 #include "service/sighting.h"
@@ -21,8 +20,8 @@ struct catalog;
 
 /* Opens .vmsnapd/catalog.db, and brings it to this version's form. It is set aside, with a line in
  * the log, if it is damaged, of a later version or another store's; where there is no writing it
- * lies in memory. It may then lack what is on disk: see catalog_is_complete(). Both arguments must
- * outlive it. NULL with ERR_INTERNAL without memory. */
+ * lies in memory. It answers no query before it is compared with the disk: see
+ * catalog_completed(). Both arguments must outlive it. NULL with ERR_INTERNAL without memory. */
 struct catalog *catalog_open(const struct store *store, struct metrics *metrics,
                              struct error *err);
 void catalog_close(struct catalog *catalog);
@@ -75,24 +74,6 @@ struct snapshot_query {
     size_t limit;
 };
 
-/* A snapshot's document, as GET /snapshots/{id} answers it. */
-struct listed {
-    char id[ID_MAX + 1];
-    struct text json;
-};
-
-struct snapshot_page {
-    struct listed *items;
-    size_t count;
-    bool more; /* the list goes on after the last item */
-};
-void snapshot_page_clear(struct snapshot_page *page);
-static inline void snapshot_page_clear_p(struct snapshot_page *page)
-{
-    snapshot_page_clear(page);
-}
-#define auto_snapshot_page AUTO(snapshot_page_clear)
-
 /* In the order of ids (by bytes), fewer than the limit if the documents are very large. The caller
  * clears `out`. Waits while the catalogue is being filled again; ERR_OVERLOADED if that takes long,
  * ERR_INTERNAL. */
@@ -112,20 +93,20 @@ struct catalog_entry {
 bool catalog_walk(struct catalog *catalog, int64_t number, struct catalog_entry *out, size_t max,
                   size_t *count);
 
-/* Whether all that is on disk was once read into it. While it is not, nobody is told events, and
- * queries wait. */
-bool catalog_is_complete(struct catalog *catalog);
-
 /* Whether its last process ended in order: all that this one did is in it then. */
 bool catalog_was_closed(struct catalog *catalog);
 
-/* All that is on disk was read and noted. Sets the metric that says when. */
+/* All that is on disk was compared with it: from here on it answers. Sets the metric that says
+ * when. */
 void catalog_completed(struct catalog *catalog);
+
+/* That could not be done: TASK_REOPEN will come again if it does not answer yet. */
+void catalog_not_completed(struct catalog *catalog);
 
 /* For upkeep.c: what is to be done next. Waits until there is something. */
 enum catalog_task {
     TASK_COMMIT, /* catalog_commit() */
-    TASK_REOPEN, /* catalog_reopen(), and if that is true, filling it from disk */
+    TASK_REOPEN, /* catalog_reopen(), and if that is true, comparing it with the disk */
     TASK_END,
 };
 enum catalog_task catalog_await(struct catalog *catalog);

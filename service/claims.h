@@ -1,4 +1,6 @@
-/* Who is writing which id: one writer each, a second is told so at once. Safe from any thread. */
+/* Who is writing which id: one writer each, a second is told so at once. Whoever only reads what is
+ * there, to take note of it, holds an id for a moment: writers wait for that. Safe from any
+ * thread. */
 #pragma once
 
 #include <pthread.h>
@@ -11,19 +13,28 @@
 struct claim {
     struct claims *claims; /* NULL: not held */
     struct claim *next;
+    bool is_brief;
     char id[ID_MAX + 1];
 };
 
 struct claims {
     pthread_mutex_t mutex;
+    pthread_cond_t released;
     struct claim *first;
 };
 
 void claims_open(struct claims *claims);
 void claims_close(struct claims *claims);
 
-/* ERR_BUSY while another holds `id`, which is a valid one. `claim` must not move until released. */
+/* ERR_BUSY while another writes `id`, which is a valid one. `claim` must not move until
+ * released. */
 bool claim_take(struct claims *claims, const char *id, struct claim *claim, struct error *err);
+
+/* For a moment, to read it: waits for whoever holds it, however long that takes. */
+void claim_wait(struct claims *claims, const char *id, struct claim *claim);
+
+/* The same, but false if it is held. */
+bool claim_try(struct claims *claims, const char *id, struct claim *claim);
 void claim_release(struct claim *claim);
 
 static inline void claim_release_p(struct claim *claim)

@@ -148,22 +148,32 @@ static bool any_extent_shared(int fd)
     return false;
 }
 
-static void read_live(int dir, enum load_live depth, struct snapshot *out)
+static bool read_live(int dir, enum load_live depth, struct live *out)
 {
     struct stat stat;
     struct error why;
     auto_fd int fd = file_open(dir, MEMORY_FILE, &stat, &why);
 
-    out->has_live = fd >= 0 || fstatat(dir, MEMORY_FILE, &stat, AT_SYMLINK_NOFOLLOW) == 0;
-    if (!out->has_live)
-        return;
-    out->live = (struct live){
+    if (fd < 0 && fstatat(dir, MEMORY_FILE, &stat, AT_SYMLINK_NOFOLLOW) != 0)
+        return false;
+    *out = (struct live){
         .allocated_bytes = (uint64_t)stat.st_blocks * 512, /* stat(2): always in units of 512 */
         .link_count = stat.st_nlink,
         .shared = stat.st_nlink > 1 || (fd >= 0 && any_extent_shared(fd)),
         .has_writer = depth == LIVE_WRITER,
         .writer = depth == LIVE_WRITER && fd >= 0 ? writer_check(fd) : WRITER_UNKNOWN,
     };
+    return true;
+}
+
+bool load_live_only(const struct store *store, const char *id, enum load_live depth,
+                    struct live *out, struct error *err)
+{
+    auto_fd int dir = store_open_snapshot(store, id, err);
+
+    return dir >= 0
+        && (read_live(dir, depth, out)
+            || error_set(err, ERR_NOT_FOUND, "snapshot %s has no " MEMORY_FILE, id));
 }
 
 static bool read_all(struct reading *reading, enum load_live live, struct snapshot *out,
@@ -177,7 +187,7 @@ static bool read_all(struct reading *reading, enum load_live live, struct snapsh
         || !read_sizes(reading, out, err))
         return false;
     if (live != LIVE_NONE)
-        read_live(reading->dir, live, out);
+        out->has_live = read_live(reading->dir, live, &out->live);
     return true;
 }
 

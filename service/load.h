@@ -14,5 +14,10 @@ enum load_live { LIVE_NONE,
 bool load_snapshot(const struct store *store, const char *id, enum load_live live,
                    struct snapshot *out, struct error *err);
 
+/* What moves by itself, of the snapshot that is there now; as load_snapshot, and ERR_NOT_FOUND also
+ * if it has no memory. */
+bool load_live_only(const struct store *store, const char *id, enum load_live depth,
+                    struct live *out, struct error *err);
+
 /* ERR_FOREIGN_FILES, naming them, if the directory holds anything that is not ours to remove. */
 bool load_check_own(int dir, const char *id, struct error *err);

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "base/process.h"
+#include "service/reconcile.h"
 #include "service/writer.h"
 
 /* Threads per lane. Publishing waits for flushes, which the filesystem commits together: it gains
@@ -68,6 +69,19 @@ static bool open_store(struct service *service, const struct service_settings *s
     return probe(service, err);
 }
 
+/* The catalogue as it is on disk when the first request comes. If it cannot be brought there now,
+ * upkeep goes on trying, and lists wait. */
+static bool open_catalog(struct service *service, struct error *err)
+{
+    service->catalog = catalog_open(service->store, service->metrics, err);
+    if (!service->catalog || !upkeep_start(service, err))
+        return false;
+    reconcile_all(service,
+                  catalog_was_closed(service->catalog) ? RECONCILE_NAMES : RECONCILE_LOOKS,
+                  reconcile_threads());
+    return true;
+}
+
 static bool open_metrics(struct service *service, struct error *err)
 {
     service->metrics = metrics_new(err);
@@ -95,7 +109,7 @@ struct service *service_open(const struct service_settings *settings, struct err
                     roots_open(settings->memory_roots, settings->memory_root_count, err))
             && open_store(service, settings, err)
             && (service->cache = cache_open(service->store, err))
-            && start_lanes(service, settings->queue_max, err)
+            && open_catalog(service, err) && start_lanes(service, settings->queue_max, err)
         ? TAKE(service)
         : NULL;
 }
@@ -126,6 +140,8 @@ void service_close(struct service *service)
     survey_stop(&service->survey);
     for (size_t i = 0; i < LANE__COUNT; i++)
         lane_stop(service->lanes[i]);
+    upkeep_stop(service);
+    catalog_close(service->catalog);
     cache_close(service->cache);
     store_close(service->store);
     roots_close(service->roots);

@@ -8,11 +8,13 @@
 #include "base/metrics.h"
 #include "codec/model.h"
 #include "service/cache.h"
+#include "service/catalog.h"
 #include "service/claims.h"
 #include "service/source.h"
 #include "service/stage.h"
 #include "service/store.h"
 #include "service/survey.h"
+#include "service/upkeep.h"
 
 struct service_settings {
     const char *store;         /* absolute path */
@@ -30,6 +32,8 @@ struct service {
     struct roots *roots;
     struct cache *cache;
     struct claims claims;
+    struct catalog *catalog;
+    struct upkeep upkeep;
     struct lane *lanes[LANE__COUNT];
     enum capture capture;
     uint64_t state_max_bytes;

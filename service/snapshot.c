@@ -5,14 +5,15 @@
 #include <inttypes.h>
 
 #include "base/digest.h"
-#include "base/id.h"
 #include "codec/manifest_pb.h"
 #include "codec/patch.h"
 #include "codec/record.h"
+#include "codec/snapshot.h"
 #include "codec/state.h"
 #include "service/expect.h"
 #include "service/file.h"
 #include "service/making.h"
+#include "service/reconcile.h"
 #include "service/writer.h"
 
 /* Later, in a lane: at most one such job waits, and it takes all there is. */
@@ -72,12 +73,30 @@ static bool answer_repetition(const struct making *making, struct snapshot *exis
     return true;
 }
 
+/* After an attempt to write it, with its claim held: `written` is NULL for one that failed, and may
+ * have left another than there was. */
+static void take_note(struct service *service, const char *id, const struct snapshot *written)
+{
+    struct error ignored;
+    auto_fd int dir = written ? store_open_snapshot(service->store, id, &ignored) : -1;
+
+    if (dir < 0) {
+        reconcile_claimed(service, id);
+        return;
+    }
+    const struct sighting seen = sighting_take(dir);
+    catalog_note(service->catalog, written, &seen, CAUSE_REQUEST);
+}
+
 static bool publish(struct making *making, struct error *err)
 {
     if (!making_open(making, err) || !making_fill(making, err))
         return false;
-    return making->in_place ? stage_join(making_stage(making), making->id, false, err)
-                            : stage_publish(making_stage(making), making->id, err);
+    bool is_written = making->in_place
+        ? stage_join(making_stage(making), making->id, false, err)
+        : stage_publish(making_stage(making), making->id, err);
+    take_note(making->service, making->id, is_written ? &making->snapshot : NULL);
+    return is_written;
 }
 
 static bool create(struct making *making, struct made *out, struct error *err)
@@ -171,7 +190,11 @@ static bool replace(struct making *making, const struct guard *guard, struct mad
     /* Refused before the work, and again after it. */
     if (old >= 0 && !making->in_place && !check_removable(old, making->id, guard, err))
         return false;
-    if (!making_fill(making, err) || !put_in_place(making, old, guard, err))
+    if (!making_fill(making, err))
+        return false;
+    bool is_written = put_in_place(making, old, guard, err);
+    take_note(making->service, making->id, is_written ? &making->snapshot : NULL);
+    if (!is_written)
         return false;
     *out = (struct made){TAKE_AS(making->snapshot, (struct snapshot){0}),
                          is_new ? OUTCOME_CREATED : OUTCOME_REPLACED};
@@ -201,9 +224,13 @@ bool snapshot_delete(struct service *service, const char *id, const struct guard
     if (!claim_take(&service->claims, id, &claim, err))
         return false;
     auto_fd int dir = store_open_snapshot(service->store, id, err);
-    if (dir < 0 || !check_allowed(service, id, guard, err) || !check_removable(dir, id, guard, err)
-        || !stage_retire(service->store, id, err))
+    if (dir < 0 || !check_allowed(service, id, guard, err) || !check_removable(dir, id, guard, err))
         return false;
+    if (!stage_retire(service->store, id, err)) {
+        reconcile_claimed(service, id);
+        return false;
+    }
+    catalog_remove(service->catalog, id, CAUSE_REQUEST);
     schedule_trash(service);
     return true;
 }
@@ -233,15 +260,18 @@ static bool begin_record(const struct service *service, const char *id, struct s
     return true;
 }
 
-static bool write_record(const struct service *service, const struct snapshot *snapshot,
+static bool write_record(struct service *service, const struct snapshot *snapshot,
                          const struct stat *owner, struct error *err)
 {
     auto_stage struct stage *stage = stage_begin(service->store, err);
     auto_text struct text json = {0};
 
-    return stage && record_to_json(&snapshot->record, &json, err)
-        && stage_write(stage, RECORD_FILE, json.data, json.len, owner, err)
-        && stage_put(stage, snapshot->id, RECORD_FILE, err);
+    if (!stage || !record_to_json(&snapshot->record, &json, err)
+        || !stage_write(stage, RECORD_FILE, json.data, json.len, owner, err))
+        return false;
+    bool is_written = stage_put(stage, snapshot->id, RECORD_FILE, err);
+    take_note(service, snapshot->id, is_written ? snapshot : NULL);
+    return is_written;
 }
 
 bool snapshot_patch(struct service *service, const char *id, const struct patch *patch,
@@ -266,121 +296,37 @@ bool snapshot_patch(struct service *service, const char *id, const struct patch 
 bool snapshot_get(struct service *service, const char *id, enum load_live live,
                   struct snapshot *out, struct error *err)
 {
-    return load_snapshot(service->store, id, live, out, err);
+    bool found = load_snapshot(service->store, id, live, out, err);
+
+    if (found ? !catalog_agrees(service->catalog, out)
+              : err->code == ERR_NOT_FOUND && catalog_has(service->catalog, id))
+        reconcile_if_idle(service, id);
+    return found;
 }
 
-void snapshot_list_clear(struct snapshot_list *list)
+/* What is gone meanwhile, or may not be read, has nothing that moves. */
+static bool add_live(const struct service *service, struct snapshot_page *page, struct error *err)
 {
-    for (size_t i = 0; i < list->count; i++)
-        snapshot_clear(&list->items[i]);
-    free(list->items);
-    *list = (struct snapshot_list){0};
-}
+    struct live live;
+    struct error why;
 
-static int compare_strings(const void *a, const void *b)
-{
-    return strcmp(*(char *const *)a, *(char *const *)b);
-}
-
-static bool add_string(struct strings *strings, size_t *room, const char *string)
-{
-    if (strings->count == *room) {
-        *room = *room ? *room * 2 : 64;
-        char **items = realloc(strings->items, *room * sizeof *items);
-        if (!items)
+    for (size_t i = 0; i < page->count; i++)
+        if (load_live_only(service->store, page->items[i].id, LIVE_COUNTS, &live, &why)
+            && !snapshot_add_live(&page->items[i].json, &live, err))
             return false;
-        strings->items = items;
-    }
-    strings->items[strings->count] = strdup(string);
-    return strings->items[strings->count++] != NULL;
-}
-
-/* Every id after `after`, sorted. What is not named like an id is none of ours. */
-static bool list_ids(const struct service *service, const char *after, struct strings *ids,
-                     struct error *err)
-{
-    auto_dir DIR *list = store_list(service->store->snapshots, err);
-    size_t room = 0;
-
-    if (!list)
-        return false;
-    for (const char *id; (id = store_next(list));)
-        if (id_is_valid(id) && strcmp(id, after) > 0 && !add_string(ids, &room, id))
-            return error_memory(err);
-    if (errno != 0)
-        return error_errno(err, "cannot list the snapshots");
-    if (ids->count > 0)
-        qsort(ids->items, ids->count, sizeof *ids->items, compare_strings);
     return true;
 }
 
-/* A page ends early when its snapshots bring this much of labels, arguments and the like. */
-#define LIST_BYTES_MAX ((size_t)4 << 20)
-
-/* What a snapshot brings to a page that is not bounded by being a snapshot at all. */
-static size_t weigh(const struct snapshot *snapshot)
+bool snapshot_list(struct service *service, const char *after, size_t limit, bool live,
+                   struct snapshot_page *out, struct error *err)
 {
-    const struct record *record = &snapshot->record;
-    size_t bytes = snapshot->manifest.openvmm_version.len + snapshot->manifest.architecture.len;
+    auto_snapshot_page struct snapshot_page page = {0};
+    const struct snapshot_query query = {.after = after, .limit = limit};
 
-    for (size_t i = 0; i < record->vmm_args.count; i++)
-        bytes += strlen(record->vmm_args.items[i]);
-    for (size_t i = 0; i < record->labels.count; i++)
-        bytes += strlen(record->labels.items[i].value);
-    return bytes;
-}
-
-/* A directory that may not be read must not hide the others. */
-static bool describe_unreadable(const struct service *service, const char *id,
-                                struct snapshot *out, struct error *err)
-{
-    *out = (struct snapshot){
-        .id = strdup(id),
-        .path = store_path_of(service->store, id, NULL),
-        .status = SNAPSHOT_DAMAGED,
-        .problem = strdup(err->message),
-    };
-    if (out->id && out->path && out->problem)
-        return true;
-    snapshot_clear(out);
-    return error_memory(err);
-}
-
-static bool load_listed(struct service *service, const char *id, enum load_live live,
-                        struct snapshot *out, struct error *err)
-{
-    return snapshot_get(service, id, live, out, err)
-        || (err->code == ERR_PERMISSION && describe_unreadable(service, id, out, err));
-}
-
-static bool load_list(struct service *service, const struct strings *ids, size_t limit,
-                      enum load_live live, struct snapshot_list *list, struct error *err)
-{
-    size_t bytes = 0;
-    size_t i = 0;
-
-    for (; i < ids->count && list->count < limit && bytes < LIST_BYTES_MAX; i++) {
-        if (load_listed(service, ids->items[i], live, &list->items[list->count], err))
-            bytes += weigh(&list->items[list->count++]);
-        else if (err->code != ERR_NOT_FOUND) /* removed meanwhile, or not a directory */
-            return false;
-    }
-    list->more = i < ids->count;
-    return true;
-}
-
-bool snapshot_list(struct service *service, const char *after, size_t limit, enum load_live live,
-                   struct snapshot_list *out, struct error *err)
-{
-    auto_strings struct strings ids = {0};
-    auto_snapshot_list struct snapshot_list list = {0};
-
-    list.items = calloc(limit, sizeof *list.items);
-    if (!list.items)
-        return error_memory(err);
-    if (!list_ids(service, after, &ids, err) || !load_list(service, &ids, limit, live, &list, err))
+    if (!catalog_query(service->catalog, &query, &page, err)
+        || (live && !add_live(service, &page, err)))
         return false;
-    *out = TAKE_AS(list, (struct snapshot_list){0});
+    *out = TAKE_AS(page, (struct snapshot_page){0});
     return true;
 }
 

@@ -67,27 +67,16 @@ bool snapshot_delete(struct service *service, const char *id, const struct guard
 bool snapshot_patch(struct service *service, const char *id, const struct patch *patch,
                     const struct guard *guard, struct snapshot *out, struct error *err);
 
-/* As load_snapshot(). */
+/* As load_snapshot(). Where the catalogue says something else, it is put right. */
 bool snapshot_get(struct service *service, const char *id, enum load_live live,
                   struct snapshot *out, struct error *err);
 
-struct snapshot_list {
-    struct snapshot *items;
-    size_t count;
-    bool more; /* the list goes on after the last item */
-};
-void snapshot_list_clear(struct snapshot_list *list);
-static inline void snapshot_list_clear_p(struct snapshot_list *list)
-{
-    snapshot_list_clear(list);
-}
-#define auto_snapshot_list AUTO(snapshot_list_clear)
-
 /* At most `limit` snapshots, fewer if they are very large, in the order of their ids (by bytes),
- * from the first after `after`, which is "" for the beginning. One whose directory may not be read
- * is listed as damaged. The caller clears `out`. */
-bool snapshot_list(struct service *service, const char *after, size_t limit, enum load_live live,
-                   struct snapshot_list *out, struct error *err);
+ * from the first after `after`, which is "" for the beginning: as the catalogue has them, and with
+ * `live` with what moves by itself, but no look for writers. The caller clears `out`. As
+ * catalog_query(). */
+bool snapshot_list(struct service *service, const char *after, size_t limit, bool live,
+                   struct snapshot_page *out, struct error *err);
 
 /* state.bin, open for reading: -1 with ERR_NOT_FOUND, ERR_DAMAGED, ERR_PERMISSION or ERR_IO. */
 int snapshot_open_state(struct service *service, const char *id, struct stat *stat,

@@ -366,3 +366,9 @@ bool stage_probe(const struct store *store, struct stage_abilities *out, struct 
     };
     return true;
 }
+
+bool stage_set_aside(const char *path, const char *aside, struct error *err)
+{
+    return renameat2(AT_FDCWD, path, AT_FDCWD, aside, 0) == 0 || errno == ENOENT
+        || error_errno(err, "cannot move %s aside", path);
+}

@@ -71,3 +71,7 @@ struct stage_abilities {
  * missing, if the renames are; the rest is reported. ERR_NO_SPACE if there is no room to try,
  * ERR_IO. */
 bool stage_probe(const struct store *store, struct stage_abilities *out, struct error *err);
+
+/* Moves a file of the service's own out of the way, over whatever was there; nothing there to move
+ * is fine. Both are absolute paths. ERR_IO. */
+bool stage_set_aside(const char *path, const char *aside, struct error *err);

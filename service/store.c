@@ -274,7 +274,7 @@ DIR *store_list(int dir, struct error *err)
     return list;
 }
 
-const char *store_next(DIR *list)
+const struct dirent *store_next_entry(DIR *list)
 {
     struct dirent *entry;
 
@@ -282,6 +282,13 @@ const char *store_next(DIR *list)
     do
         entry = readdir(list); /* NOLINT(concurrency-mt-unsafe): a list is one thread's */
     while (entry && (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0));
+    return entry;
+}
+
+const char *store_next(DIR *list)
+{
+    const struct dirent *entry = store_next_entry(list);
+
     return entry ? entry->d_name : NULL;
 }
 

@@ -54,6 +54,9 @@ DIR *store_list(int dir, struct error *err);
  * cannot be read: errno is 0 only at the end. */
 const char *store_next(DIR *list);
 
+/* The same with all that the directory says of it. */
+const struct dirent *store_next_entry(DIR *list);
+
 static inline void closedir_p(DIR **dir)
 {
     if (*dir)

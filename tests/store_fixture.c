@@ -276,6 +276,11 @@ static int is_entry(const struct dirent *entry)
     return strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0;
 }
 
+static int is_described(const struct dirent *entry)
+{
+    return is_entry(entry) && strncmp(entry->d_name, "catalog.db", strlen("catalog.db")) != 0;
+}
+
 size_t disk_count(const char *path)
 {
     struct dirent **entries;
@@ -328,7 +333,7 @@ static void describe_one(const char *path, struct text *out)
 void disk_describe(const char *path, struct text *out)
 {
     struct dirent **entries;
-    int count = scandir(path, &entries, is_entry, alphasort);
+    int count = scandir(path, &entries, is_described, alphasort);
 
     must(count >= 0, path);
     for (int i = 0; i < count; i++) {

@@ -66,7 +66,8 @@ void disk_remove(const char *path);      /* with all that is in it; nothing ther
 size_t disk_count(const char *path);     /* entries of a directory */
 struct stat disk_stat(const char *path); /* of a link itself */
 
-/* Appends a line for everything beneath `path`, in order: name, type, mode, owner, and of files
+/* Appends a line for everything beneath `path`, in order, but the catalogue, which is written when
+ * there is time for it: name, type, mode, owner, and of files
  * also links, inode, size and a checksum. */
 void disk_describe(const char *path, struct text *out);
 

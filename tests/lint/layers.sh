@@ -32,6 +32,8 @@ mapfile -t files < <(except '^codec/manifest_pb\.c$')
 forbid '#include .*(protobuf-c/|pb-c\.h)' 'protobuf-c is for codec/manifest_pb.c' "${files[@]}"
 mapfile -t files < <(except '^base/digest\.c$')
 forbid '#include <openssl' 'libcrypto is for base/digest.c' "${files[@]}"
+mapfile -t files < <(except '^service/catalog_db\.h$')
+forbid '#include <sqlite3' 'SQLite is for the catalogue: service/catalog_db.h' "${files[@]}"
 mapfile -t files < <(except '^base/systemd\.c$')
 forbid '#include <systemd' 'libsystemd is for base/systemd.c' "${files[@]}"
 mapfile -t files < <(except '^service/stage\.c$')

@@ -1,0 +1,317 @@
+#include "service/catalog.h"
+
+#include <stdio.h>
+
+#include "codec/snapshot.h"
+#include "service/catalog_db.h"
+
+/* An entry as it is in the database; `json` is good until its statement is reset. */
+struct found {
+    int64_t number;
+    struct sighting seen;
+    enum snapshot_status status;
+    uint64_t bytes[FILE__COUNT];
+    const char *json;
+    size_t json_len;
+};
+
+/* An entry as it is to be. */
+struct fresh {
+    const struct snapshot *snapshot;
+    const struct sighting *seen;
+    struct text json;
+};
+
+static enum snapshot_status status_of(int value)
+{
+    return value >= 0 && value < SNAPSHOT__COUNT ? (enum snapshot_status)value : SNAPSHOT_DAMAGED;
+}
+
+/* SQLITE_ROW with what was found, SQLITE_DONE if there is none. `find` is to be reset. */
+static int find(sqlite3_stmt *find, const char *id, struct found *out)
+{
+    sqlite3_bind_text(find, 1, id, -1, SQLITE_STATIC);
+    int code = sqlite3_step(find);
+    if (code != SQLITE_ROW)
+        return code;
+    *out = (struct found){
+        .number = sqlite3_column_int64(find, 0),
+        .seen = {.inode = (uint64_t)sqlite3_column_int64(find, 1),
+                 .fingerprint = (uint64_t)sqlite3_column_int64(find, 2),
+                 .allocated_bytes = (uint64_t)sqlite3_column_int64(find, 6)},
+        .status = status_of(sqlite3_column_int(find, 3)),
+        .json = (const char *)sqlite3_column_text(find, 7),
+        .json_len = (size_t)sqlite3_column_bytes(find, 7),
+    };
+    out->bytes[FILE_MEMORY] = (uint64_t)sqlite3_column_int64(find, 4);
+    out->bytes[FILE_STATE] = (uint64_t)sqlite3_column_int64(find, 5);
+    return out->json ? code : SQLITE_NOMEM;
+}
+
+/* Of what is recorded alone. */
+static bool render(const struct snapshot *snapshot, struct text *out)
+{
+    struct snapshot plain = *snapshot;
+    struct error ignored;
+
+    plain.has_live = false;
+    plain.linked_to = NULL;
+    return snapshot_to_json(&plain, out, &ignored);
+}
+
+static void bind_text(sqlite3_stmt *statement, int place, bool has, const struct text *text)
+{
+    if (has)
+        sqlite3_bind_text(statement, place, text_str(text), (int)text->len, SQLITE_STATIC);
+    else
+        sqlite3_bind_null(statement, place);
+}
+
+/* What has no manifest comes before all that has. */
+static void bind_entry(sqlite3_stmt *statement, const struct fresh *fresh)
+{
+    const struct snapshot *snapshot = fresh->snapshot;
+    const struct manifest *manifest = &snapshot->manifest;
+    const bool has = snapshot->has_manifest;
+    const int64_t memory = (int64_t)(manifest->memory_size_bytes ^ UINT64_C(1) << 63);
+
+    sqlite3_bind_text(statement, 1, snapshot->id, -1, SQLITE_STATIC);
+    sqlite3_bind_int64(statement, 2, (int64_t)fresh->seen->inode);
+    sqlite3_bind_int64(statement, 3, (int64_t)fresh->seen->fingerprint);
+    sqlite3_bind_int(statement, 4, (int)snapshot->status);
+    sqlite3_bind_int(statement, 5, snapshot->has_record && snapshot->record.held);
+    sqlite3_bind_int64(statement, 6, has ? manifest->created_at.seconds : INT64_MIN);
+    sqlite3_bind_int64(statement, 7, has ? manifest->created_at.nanos : INT32_MIN);
+    sqlite3_bind_int64(statement, 8, has ? memory : INT64_MIN);
+    bind_text(statement, 9, has, &manifest->architecture);
+    bind_text(statement, 10, has, &manifest->openvmm_version);
+    sqlite3_bind_int64(statement, 11, (int64_t)snapshot->memory_size_bytes);
+    sqlite3_bind_int64(statement, 12, (int64_t)snapshot->state_size_bytes);
+    sqlite3_bind_int64(statement, 13, (int64_t)fresh->seen->allocated_bytes);
+}
+
+static bool run(struct catalog *catalog, sqlite3_stmt *statement)
+{
+    return catalog_check(catalog, database_run(statement));
+}
+
+static bool put_document(struct catalog *catalog, enum statement kind, int64_t number,
+                         const struct text *json)
+{
+    sqlite3_stmt *statement = catalog_statement(catalog, kind);
+
+    sqlite3_bind_int64(statement, 1, number);
+    sqlite3_bind_text(statement, 2, text_str(json), (int)json->len, SQLITE_STATIC);
+    return run(catalog, statement);
+}
+
+static bool add(struct catalog *catalog, const struct fresh *fresh)
+{
+    sqlite3_stmt *statement = catalog_statement(catalog, STATEMENT_ADD);
+
+    bind_entry(statement, fresh);
+    return run(catalog, statement)
+        && put_document(catalog, STATEMENT_ADD_DOCUMENT,
+                        sqlite3_last_insert_rowid(catalog->database.handle), &fresh->json);
+}
+
+static bool change(struct catalog *catalog, const struct found *found, bool is_other,
+                   const struct fresh *fresh)
+{
+    sqlite3_stmt *statement = catalog_statement(catalog, STATEMENT_CHANGE);
+
+    bind_entry(statement, fresh);
+    return run(catalog, statement)
+        && (!is_other
+            || put_document(catalog, STATEMENT_CHANGE_DOCUMENT, found->number, &fresh->json));
+}
+
+static void set_totals(struct catalog *catalog)
+{
+    const struct catalog_totals *totals = &catalog->totals;
+
+    for (size_t i = 0; i < SNAPSHOT__COUNT; i++)
+        metrics_set(catalog->metrics, METRIC_SNAPSHOTS, i, totals->counts[i]);
+    for (size_t i = 0; i < FILE__COUNT; i++)
+        metrics_set(catalog->metrics, METRIC_SNAPSHOT_BYTES, i, totals->bytes[i]);
+    metrics_set(catalog->metrics, METRIC_SNAPSHOT_ALLOCATED_BYTES, 0, totals->allocated_bytes);
+}
+
+static void count_out(struct catalog_totals *totals, const struct found *found)
+{
+    totals->counts[found->status]--;
+    for (size_t i = 0; i < FILE__COUNT; i++)
+        totals->bytes[i] -= found->bytes[i];
+    totals->allocated_bytes -= found->seen.allocated_bytes;
+}
+
+static void count_in(struct catalog_totals *totals, const struct fresh *fresh)
+{
+    totals->counts[fresh->snapshot->status]++;
+    totals->bytes[FILE_MEMORY] += fresh->snapshot->memory_size_bytes;
+    totals->bytes[FILE_STATE] += fresh->snapshot->state_size_bytes;
+    totals->allocated_bytes += fresh->seen->allocated_bytes;
+}
+
+static void tell(struct catalog *catalog, enum catalog_event event, const char *id)
+{
+    if (catalog->hook && catalog->is_filled)
+        catalog->hook(catalog->hook_context, event, id);
+}
+
+static enum catalog_event event_of(const struct found *found, enum snapshot_status now)
+{
+    if (found && found->status == now)
+        return EVENT_UPDATED;
+    if (now == SNAPSHOT_READY)
+        return !found || found->status == SNAPSHOT_INCOMPLETE ? EVENT_CREATED : EVENT_UPDATED;
+    return now == SNAPSHOT_INCOMPLETE ? EVENT_INCOMPLETE : EVENT_DAMAGED;
+}
+
+static bool looks_same(const struct found *found, const struct sighting *seen)
+{
+    return found->seen.inode == seen->inode && found->seen.fingerprint == seen->fingerprint;
+}
+
+static bool note(struct catalog *catalog, sqlite3_stmt *query, const struct fresh *fresh)
+{
+    struct found found;
+    const int code = find(query, fresh->snapshot->id, &found);
+    const bool is_known = code == SQLITE_ROW;
+    const bool is_other =
+        !is_known || !text_equals(&fresh->json, found.json, found.json_len);
+
+    if (!catalog_check(catalog, code))
+        return false;
+    if (!is_other && looks_same(&found, fresh->seen))
+        return true;
+    sqlite3_reset(query); /* what it read is not to be changed under it */
+    if (!catalog_begin(catalog)
+        || !(is_known ? change(catalog, &found, is_other, fresh) : add(catalog, fresh)))
+        return false;
+    if (is_known)
+        count_out(&catalog->totals, &found);
+    count_in(&catalog->totals, fresh);
+    set_totals(catalog);
+    if (is_other)
+        tell(catalog, event_of(is_known ? &found : NULL, fresh->snapshot->status),
+             fresh->snapshot->id);
+    return true;
+}
+
+void catalog_note(struct catalog *catalog, const struct snapshot *snapshot,
+                  const struct sighting *seen, enum catalog_cause cause)
+{
+    struct fresh fresh = {.snapshot = snapshot, .seen = seen};
+
+    (void)cause;
+    bool is_rendered = render(snapshot, &fresh.json);
+    pthread_mutex_lock(&catalog->mutex);
+    if (catalog->database.handle) {
+        if (!is_rendered)
+            catalog_fall_behind(catalog);
+        else if (note(catalog, catalog_statement(catalog, STATEMENT_FIND), &fresh))
+            sqlite3_reset(catalog_statement(catalog, STATEMENT_FIND));
+    }
+    pthread_mutex_unlock(&catalog->mutex);
+    text_clear(&fresh.json);
+}
+
+static bool run_for(struct catalog *catalog, enum statement kind, int64_t number)
+{
+    sqlite3_stmt *statement = catalog_statement(catalog, kind);
+
+    sqlite3_bind_int64(statement, 1, number);
+    return run(catalog, statement);
+}
+
+static void forget(struct catalog *catalog, const char *id, enum catalog_cause cause)
+{
+    sqlite3_stmt *query = catalog_statement(catalog, STATEMENT_FIND);
+    struct found found;
+    int code = find(query, id, &found);
+
+    if (!catalog_check(catalog, code))
+        return;
+    sqlite3_reset(query);
+    if (code != SQLITE_ROW || !catalog_begin(catalog)
+        || !run_for(catalog, STATEMENT_REMOVE, found.number)
+        || !run_for(catalog, STATEMENT_REMOVE_DOCUMENT, found.number))
+        return;
+    count_out(&catalog->totals, &found);
+    set_totals(catalog);
+    tell(catalog, cause == CAUSE_PRUNED ? EVENT_PRUNED : EVENT_DELETED, id);
+}
+
+void catalog_remove(struct catalog *catalog, const char *id, enum catalog_cause cause)
+{
+    pthread_mutex_lock(&catalog->mutex);
+    if (catalog->database.handle)
+        forget(catalog, id, cause);
+    pthread_mutex_unlock(&catalog->mutex);
+}
+
+/* Whether there is an entry, and, unless `json` is NULL, of just this document. */
+static bool has(struct catalog *catalog, const char *id, const struct text *json)
+{
+    sqlite3_stmt *query = catalog_statement(catalog, STATEMENT_FIND);
+    struct found found;
+    int code = find(query, id, &found);
+    bool is_so =
+        code == SQLITE_ROW && (!json || text_equals(json, found.json, found.json_len));
+
+    if (catalog_check(catalog, code))
+        sqlite3_reset(query);
+    return is_so;
+}
+
+static bool ask(struct catalog *catalog, const char *id, const struct text *json)
+{
+    pthread_mutex_lock(&catalog->mutex);
+    bool is_so = catalog->database.handle && has(catalog, id, json);
+    pthread_mutex_unlock(&catalog->mutex);
+    return is_so;
+}
+
+bool catalog_has(struct catalog *catalog, const char *id)
+{
+    return ask(catalog, id, NULL);
+}
+
+bool catalog_agrees(struct catalog *catalog, const struct snapshot *snapshot)
+{
+    auto_text struct text json = {0};
+
+    return render(snapshot, &json) && ask(catalog, snapshot->id, &json);
+}
+
+static int walk(sqlite3_stmt *query, int64_t number, struct catalog_entry *out, size_t max,
+                size_t *count)
+{
+    int code;
+
+    sqlite3_bind_int64(query, 1, number);
+    sqlite3_bind_int64(query, 2, (int64_t)max);
+    for (*count = 0; (code = sqlite3_step(query)) == SQLITE_ROW; (*count)++) {
+        struct catalog_entry *entry = &out[*count];
+        const char *id = (const char *)sqlite3_column_text(query, 1);
+        entry->number = sqlite3_column_int64(query, 0);
+        snprintf(entry->id, sizeof entry->id, "%s", id ? id : "");
+        entry->seen.inode = (uint64_t)sqlite3_column_int64(query, 2);
+        entry->seen.fingerprint = (uint64_t)sqlite3_column_int64(query, 3);
+        entry->seen.allocated_bytes = (uint64_t)sqlite3_column_int64(query, 4);
+        entry->status = status_of(sqlite3_column_int(query, 5));
+    }
+    sqlite3_reset(query);
+    return code;
+}
+
+bool catalog_walk(struct catalog *catalog, int64_t number, struct catalog_entry *out, size_t max,
+                  size_t *count)
+{
+    pthread_mutex_lock(&catalog->mutex);
+    sqlite3_stmt *query = catalog_statement(catalog, STATEMENT_WALK);
+    bool is_read = query && catalog_check(catalog, walk(query, number, out, max, count));
+    pthread_mutex_unlock(&catalog->mutex);
+    return is_read;
+}

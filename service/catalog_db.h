@@ -1,0 +1,87 @@
+/* What the catalogue's own files share: the handle, its database and its statements. The one
+ * include of SQLite. */
+#pragma once
+
+#include <pthread.h>
+#include <sqlite3.h>
+
+#include "service/catalog.h"
+
+enum statement {
+    STATEMENT_BEGIN,
+    STATEMENT_COMMIT,
+    STATEMENT_FIND,
+    STATEMENT_ADD,
+    STATEMENT_CHANGE,
+    STATEMENT_ADD_DOCUMENT,
+    STATEMENT_CHANGE_DOCUMENT,
+    STATEMENT_REMOVE,
+    STATEMENT_REMOVE_DOCUMENT,
+    STATEMENT_WALK,
+    STATEMENT_COUNT,
+    STATEMENT_SET_META,
+    STATEMENT__COUNT
+};
+
+/* An open database, zeroed if it is none. */
+struct database {
+    sqlite3 *handle;
+    sqlite3_stmt *statements[STATEMENT__COUNT];
+    bool is_complete, was_closed; /* as it says of itself, when it is opened */
+};
+
+/* SQLITE_OK; SQLITE_NOTADB, with `why`, if it is whole and not for us; or what failed. A failure
+ * leaves `out` zeroed. */
+int database_open(const char *path, const char *store, struct database *out, const char **why);
+void database_close(struct database *database);
+
+/* Runs a statement that gives no rows. */
+int database_run(sqlite3_stmt *statement);
+
+/* Keeps a fact about the database in it; in the transaction that is open, if one is. */
+int database_set_meta(struct database *database, const char *key, int64_t value);
+
+struct catalog_totals {
+    uint64_t counts[SNAPSHOT__COUNT];
+    uint64_t bytes[FILE__COUNT];
+    uint64_t allocated_bytes;
+};
+
+struct catalog {
+    const struct store *store;
+    struct metrics *metrics;
+    char *path;
+    catalog_hook *hook;
+    void *hook_context;
+
+    pthread_mutex_t mutex; /* of all that follows */
+    pthread_cond_t changed;
+    struct database database; /* without a handle after a failure */
+    bool in_memory, is_damaged, was_closed, is_stopped;
+    bool is_behind;   /* something could not be noted: the disk is to be looked at again */
+    bool is_filled;   /* it was once compared with the disk: what differs now is news */
+    bool is_complete; /* it was so by this process: it answers */
+    size_t pending;   /* changes in the open transaction; 0: there is none */
+    int wal_pages;    /* written since the log last began anew */
+    /* By the monotonic clock. */
+    uint64_t reopen_due_ns, commit_due_ns;
+    struct catalog_totals totals;
+};
+
+/* Under the mutex: whether `code` is a success. Anything else closes the database, to be reopened
+ * by upkeep. */
+bool catalog_check(struct catalog *catalog, int code);
+
+/* Under the mutex, before each change: there is a transaction, which upkeep ends in time. */
+bool catalog_begin(struct catalog *catalog);
+
+/* Under the mutex: what was to be noted is lost, for want of memory. */
+void catalog_fall_behind(struct catalog *catalog);
+
+/* Locks the catalogue once it can be asked; false, unlocked, if that takes too long. */
+bool catalog_lock(struct catalog *catalog, struct error *err);
+
+static inline sqlite3_stmt *catalog_statement(struct catalog *catalog, enum statement statement)
+{
+    return catalog->database.statements[statement];
+}

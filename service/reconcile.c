@@ -1,0 +1,303 @@
+#include "service/reconcile.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/hash.h"
+#include "base/log.h"
+#include "service/load.h"
+
+#define THREADS_MAX 8
+
+/* How many entries of the catalogue are looked at between two locks of it. */
+#define WALK_COUNT 512
+
+/* One that is there and cannot be read is listed as damaged, and must not hide the others. */
+static bool describe_unreadable(const struct service *service, const char *id, const char *problem,
+                                struct snapshot *out)
+{
+    *out = (struct snapshot){
+        .id = strdup(id),
+        .path = store_path_of(service->store, id, NULL),
+        .status = SNAPSHOT_DAMAGED,
+        .problem = strdup(problem),
+    };
+    return out->id && out->path && out->problem;
+}
+
+static struct sighting sight(const struct service *service, const char *id)
+{
+    struct error ignored; /* reading it will say the same */
+    auto_fd int dir = store_open_snapshot(service->store, id, &ignored);
+
+    return dir >= 0 ? sighting_take(dir) : (struct sighting){0};
+}
+
+void reconcile_claimed(struct service *service, const char *id)
+{
+    struct sighting seen = sight(service, id);
+    auto_snapshot struct snapshot snapshot = {0};
+    struct error err;
+
+    if (load_snapshot(service->store, id, LIVE_NONE, &snapshot, &err)) {
+        catalog_note(service->catalog, &snapshot, &seen, CAUSE_FOUND);
+        return;
+    }
+    if (err.code == ERR_NOT_FOUND) {
+        catalog_remove(service->catalog, id, CAUSE_FOUND);
+        return;
+    }
+    log_event(LOG_WARN, "snapshot cannot be read", LOG_TEXT("snapshot", id),
+              LOG_TEXT("detail", err.message));
+    seen.fingerprint = 0; /* to be tried again by whoever looks next */
+    if (err.code != ERR_INTERNAL && describe_unreadable(service, id, err.message, &snapshot))
+        catalog_note(service->catalog, &snapshot, &seen, CAUSE_FOUND);
+}
+
+void reconcile_one(struct service *service, const char *id)
+{
+    auto_claim struct claim claim;
+
+    claim_wait(&service->claims, id, &claim);
+    reconcile_claimed(service, id);
+}
+
+void reconcile_if_idle(struct service *service, const char *id)
+{
+    auto_claim struct claim claim;
+
+    if (claim_try(&service->claims, id, &claim))
+        reconcile_claimed(service, id);
+}
+
+/* What stands in snapshots/, to be looked up by name. */
+struct name {
+    size_t at; /* in `texts` */
+    uint64_t inode;
+    bool is_known; /* the catalogue has it, as it is */
+};
+
+struct names {
+    struct text texts; /* each ended by a NUL */
+    struct name *items;
+    size_t count, room;
+    uint32_t *slots; /* places in `items`, from 1; 0 is free */
+    size_t mask;     /* how many slots there are, which is a power of two, less one */
+};
+
+static void names_clear(struct names *names)
+{
+    text_clear(&names->texts);
+    free(names->items);
+    free(names->slots);
+}
+
+static void names_clear_p(struct names *names)
+{
+    names_clear(names);
+}
+#define auto_names AUTO(names_clear)
+
+static const char *name_text(const struct names *names, size_t i)
+{
+    return names->texts.data + names->items[i].at;
+}
+
+static bool add_name(struct names *names, const char *id, uint64_t inode)
+{
+    if (names->count == names->room) {
+        const size_t room = names->room ? names->room * 2 : 256;
+        struct name *items = realloc(names->items, room * sizeof *items);
+        if (!items)
+            return false;
+        names->items = items;
+        names->room = room;
+    }
+    names->items[names->count++] = (struct name){.at = names->texts.len, .inode = inode};
+    return text_append(&names->texts, id, strlen(id) + 1);
+}
+
+static size_t *find_slot(const struct names *names, const char *id, size_t *slot)
+{
+    *slot = hash_add(HASH_SEED, id, strlen(id)) & names->mask;
+    while (names->slots[*slot] && strcmp(name_text(names, names->slots[*slot] - 1), id) != 0)
+        *slot = (*slot + 1) & names->mask;
+    return slot;
+}
+
+static bool index_names(struct names *names)
+{
+    size_t size = 256;
+    size_t slot;
+
+    while (size < names->count * 2)
+        size *= 2;
+    names->slots = calloc(size, sizeof *names->slots);
+    names->mask = size - 1;
+    if (!names->slots)
+        return false;
+    for (size_t i = 0; i < names->count; i++)
+        names->slots[*find_slot(names, name_text(names, i), &slot)] = (uint32_t)i + 1;
+    return true;
+}
+
+static struct name *find_name(const struct names *names, const char *id)
+{
+    size_t slot;
+    uint32_t place = names->slots[*find_slot(names, id, &slot)];
+
+    return place ? &names->items[place - 1] : NULL;
+}
+
+/* What is not named like an id, or is no directory, is none of ours. */
+static bool list_names(const struct service *service, struct names *names, struct error *err)
+{
+    auto_dir DIR *list = store_list(service->store->snapshots, err);
+
+    if (!list)
+        return false;
+    names->texts.max = SIZE_MAX / 2;
+    for (const struct dirent *entry; (entry = store_next_entry(list));)
+        if (id_is_valid(entry->d_name)
+            && (entry->d_type == DT_DIR || entry->d_type == DT_UNKNOWN)
+            && !add_name(names, entry->d_name, entry->d_ino))
+            return error_memory(err);
+    if (errno != 0)
+        return error_errno(err, "cannot list the snapshots");
+    return index_names(names) || error_memory(err);
+}
+
+static bool looks_same(const struct service *service, const struct catalog_entry *entry)
+{
+    struct sighting now = sight(service, entry->id);
+
+    return now.inode == entry->seen.inode && now.fingerprint == entry->seen.fingerprint;
+}
+
+static bool is_to_be_read(const struct service *service, const struct catalog_entry *entry,
+                          const struct name *name, enum reconcile_depth depth)
+{
+    return name->inode != entry->seen.inode || entry->status != SNAPSHOT_READY
+        || (depth == RECONCILE_LOOKS && !looks_same(service, entry));
+}
+
+/* What several threads do together. */
+struct pass {
+    struct service *service;
+    enum reconcile_depth depth;
+    struct names *names;
+    pthread_mutex_t mutex; /* of the walk */
+    int64_t walked;
+    bool is_walked, has_failed;
+    atomic_size_t next; /* name to be looked at */
+};
+
+/* Fetches the next stretch of entries; false at the end. */
+static bool take_stretch(struct pass *pass, struct catalog_entry *entries, size_t *count)
+{
+    pthread_mutex_lock(&pass->mutex);
+    *count = 0;
+    if (!pass->is_walked) {
+        if (!catalog_walk(pass->service->catalog, pass->walked, entries, WALK_COUNT, count)) {
+            *count = 0;
+            pass->has_failed = true;
+        }
+        pass->is_walked = *count < WALK_COUNT;
+        if (*count > 0)
+            pass->walked = entries[*count - 1].number;
+    }
+    pthread_mutex_unlock(&pass->mutex);
+    return *count > 0;
+}
+
+/* Each entry has a name of its own: no two threads touch the same. */
+static void look_at_entries(struct pass *pass)
+{
+    struct catalog_entry *entries = malloc(WALK_COUNT * sizeof *entries);
+    size_t count;
+
+    while (entries && take_stretch(pass, entries, &count))
+        for (size_t i = 0; i < count; i++) {
+            struct name *name = find_name(pass->names, entries[i].id);
+            if (!name)
+                reconcile_one(pass->service, entries[i].id);
+            else
+                name->is_known =
+                    !is_to_be_read(pass->service, &entries[i], name, pass->depth);
+        }
+    if (!entries)
+        pass->has_failed = true;
+    free(entries);
+}
+
+static void read_the_rest(struct pass *pass)
+{
+    for (size_t i; (i = atomic_fetch_add(&pass->next, 1)) < pass->names->count;)
+        if (!pass->names->items[i].is_known)
+            reconcile_one(pass->service, name_text(pass->names, i));
+}
+
+typedef void pass_step(struct pass *pass);
+
+struct helper {
+    pthread_t thread;
+    struct pass *pass;
+    pass_step *step;
+};
+
+static void *help(void *context)
+{
+    struct helper *helper = context;
+
+    helper->step(helper->pass);
+    return NULL;
+}
+
+/* By this thread and as many others as there can be. */
+static void run_step(struct pass *pass, pass_step *step, unsigned threads)
+{
+    struct helper helpers[THREADS_MAX];
+    unsigned started = 0;
+
+    for (; started + 1 < threads; started++) {
+        helpers[started] = (struct helper){.pass = pass, .step = step};
+        if (pthread_create(&helpers[started].thread, NULL, help, &helpers[started]) != 0)
+            break;
+    }
+    step(pass);
+    for (unsigned i = 0; i < started; i++)
+        pthread_join(helpers[i].thread, NULL);
+}
+
+unsigned reconcile_threads(void)
+{
+    long count = sysconf(_SC_NPROCESSORS_ONLN);
+
+    return count < 1 ? 1 : count > THREADS_MAX ? THREADS_MAX
+                                               : (unsigned)count;
+}
+
+bool reconcile_all(struct service *service, enum reconcile_depth depth, unsigned threads)
+{
+    auto_names struct names names = {0};
+    struct pass pass = {.service = service, .depth = depth, .names = &names};
+    struct error err;
+
+    if (!list_names(service, &names, &err)) {
+        log_event(LOG_ERROR, "snapshots could not be listed", LOG_TEXT("detail", err.message));
+        catalog_not_completed(service->catalog);
+        return false;
+    }
+    pthread_mutex_init(&pass.mutex, NULL);
+    run_step(&pass, look_at_entries, threads);
+    if (!pass.has_failed)
+        run_step(&pass, read_the_rest, threads);
+    pthread_mutex_destroy(&pass.mutex);
+    if (pass.has_failed)
+        catalog_not_completed(service->catalog);
+    else
+        catalog_completed(service->catalog);
+    return !pass.has_failed;
+}

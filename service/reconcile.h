@@ -1,0 +1,27 @@
+/* Brings the catalogue to what is on disk. */
+#pragma once
+
+#include "service/service.h"
+
+/* How closely to look at what the catalogue has an entry for. Whatever has none, or no longer is
+ * there, or was not ready, is always read. */
+enum reconcile_depth {
+    RECONCILE_NAMES, /* is the directory another one? */
+    RECONCILE_LOOKS, /* and does it look otherwise inside? */
+};
+
+/* The whole store, by `threads` threads. False, with what went wrong in the log, if it could not be
+ * listed, or the catalogue failed: upkeep then does it again. */
+bool reconcile_all(struct service *service, enum reconcile_depth depth, unsigned threads);
+
+/* How many threads there are for a store that somebody waits for. */
+unsigned reconcile_threads(void);
+
+/* One id, whatever there is of that name by now; waits for whoever is writing it. */
+void reconcile_one(struct service *service, const char *id);
+
+/* The same by whoever holds its claim. */
+void reconcile_claimed(struct service *service, const char *id);
+
+/* The same, but not while it is being written: the writer will take note itself. */
+void reconcile_if_idle(struct service *service, const char *id);
