@@ -1,5 +1,6 @@
 #include "service/catalog_schema.h"
 
+#include <assert.h>
 #include <stdio.h>
 
 #include "base/hash.h"
@@ -64,7 +65,7 @@ static int find_version(sqlite3 *handle, int64_t *version, const char **why)
         return code;
     if (application != APPLICATION_ID && (application != 0 || *version != 0 || tables != 0))
         return refuse("it is another program's database", why);
-    if (*version > schema_version)
+    if (*version < 0 || *version > schema_version)
         return refuse("it is of a later version of vmsnapd", why);
     return SQLITE_OK;
 }
@@ -74,6 +75,7 @@ static int carry_out(sqlite3 *handle, int64_t from, int version)
     char sql[96];
     int code = SQLITE_OK;
 
+    assert(from >= 0 && version <= schema_version);
     for (int64_t i = from; code == SQLITE_OK && i < version; i++)
         code = run(handle, migrations[i]);
     if (code != SQLITE_OK)
