@@ -65,6 +65,7 @@ bool catalog_query(struct catalog *catalog, const struct snapshot_query *wanted,
                    struct snapshot_page *out, struct error *err)
 {
     auto_snapshot_page struct snapshot_page page = {0};
+    bool is_read;
 
     err->code = ERR_NONE;
     do {
@@ -72,10 +73,9 @@ bool catalog_query(struct catalog *catalog, const struct snapshot_query *wanted,
         page.items = calloc(wanted->limit, sizeof *page.items);
         if (!page.items)
             return error_memory(err);
-        if (ask(catalog, wanted, &page, err)) {
-            *out = TAKE_AS(page, (struct snapshot_page){0});
-            return true;
-        }
-    } while (err->code == ERR_NONE);
-    return false;
+        is_read = ask(catalog, wanted, &page, err);
+    } while (!is_read && err->code == ERR_NONE);
+    if (is_read)
+        *out = TAKE_AS(page, (struct snapshot_page){0});
+    return is_read;
 }
