@@ -5,6 +5,7 @@ A second judge, which shares no code with ours, of the same generated requests. 
 operation succeed."""
 
 import json
+import re
 import socket
 import subprocess
 import sys
@@ -71,8 +72,8 @@ def main(directory, program, count="60"):
             run = Run(judge, running, client)
             for call in [FIRST, *sequence]:
                 operation = document.operation(call.method, call.target)
-                if not operation or call.method == "HEAD":
-                    continue  # it knows only what has an operation of its own
+                if not operation or call.method == "HEAD" or re.search(r"/\.\.?(/|\?|$)", call.target):
+                    continue  # it knows only what has an operation of its own, and no dot segments
                 exchange = run.send(call)
                 asked += 1
                 violations = json.loads(exchange.header("sl-violations") or "[]")
