@@ -100,9 +100,10 @@ static int resolve(int dir, const char *name)
 bool source_refused(const struct source *source, const char *action, struct error *err)
 {
     error_set(err, ERR_PERMISSION,
-              "%s: uid %u may not %s this file; run vmsnapd as the user that OpenVMM runs as (the "
+              "%s: uid %u may not %s this %s; run vmsnapd as the user that OpenVMM runs as (the "
               "file's owner), or grant it CAP_DAC_OVERRIDE and CAP_FOWNER",
-              source->path, (unsigned)geteuid(), action);
+              source->path, (unsigned)geteuid(), action,
+              S_ISDIR(source->stat.st_mode) ? "directory" : "file");
     return error_blame(err, source->field);
 }
 

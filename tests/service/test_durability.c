@@ -67,6 +67,35 @@ static bool replace_in_place(struct fixture *fixture)
     return replace(fixture, home_of(fixture, MEMORY_FILE).text);
 }
 
+static struct path saved_path(const struct fixture *fixture)
+{
+    return path_of("%s/saved", fixture->root.text);
+}
+
+static bool take_in(struct fixture *fixture)
+{
+    struct error err = {0};
+    auto_made struct made made = {0};
+    auto_creation struct creation creation = {
+        .id = strdup(ID),
+        .snapshot_dir_path = strdup(saved_path(fixture).text),
+        .capture = CAPTURE_LINK,
+        .allow_writer = true,
+    };
+
+    return snapshot_create(fixture->service, &creation, NULL, &made, &err);
+}
+
+static bool hold(struct fixture *fixture)
+{
+    struct error err = {0};
+    const struct guard guard = {0};
+    const struct patch patch = {.has_held = true, .held = true};
+    auto_snapshot struct snapshot patched = {0};
+
+    return snapshot_patch(fixture->service, ID, &patch, &guard, &patched, &err);
+}
+
 static bool delete_it(struct fixture *fixture)
 {
     struct error err = {0};
@@ -85,6 +114,19 @@ static void start_with_a_snapshot(struct fixture *fixture)
 {
     start_with_nothing(fixture);
     must(create_by_link(fixture), "a snapshot");
+}
+
+static void start_with_what_openvmm_saved(struct fixture *fixture)
+{
+    start_with_nothing(fixture);
+    openvmm_save(home_of(fixture, "").text, PAGE, 'm', 1);
+    openvmm_save(saved_path(fixture).text, PAGE, 'm', 1);
+}
+
+static void start_with_what_openvmm_saved_elsewhere(struct fixture *fixture)
+{
+    start_with_what_openvmm_saved(fixture);
+    disk_remove(home_of(fixture, "").text);
 }
 
 static void start_with_memory_in_place(struct fixture *fixture)
@@ -178,6 +220,25 @@ static void a_removal_is_flushed_before_anything_is_unlinked(void **state)
     assert_order(state, start_with_a_snapshot, delete_it, "renameat2 fsync renameat2 ");
 }
 
+static void what_is_taken_in_is_flushed_as_any(void **state)
+{
+    assert_order(state, start_with_what_openvmm_saved_elsewhere, take_in,
+                 BEGIN "linkat fdatasync " STATE DOCUMENTS "fsync renameat2 fsync ");
+}
+
+static void a_patch_is_flushed_then_exchanged_then_flushed(void **state)
+{
+    assert_order(state, start_with_a_snapshot, hold,
+                 "mkdirat openat write fsync renameat2 fsync " CLEAR);
+}
+
+/* What is to be exchanged is looked for in vain. */
+static void a_first_record_is_flushed_then_renamed_then_flushed(void **state)
+{
+    assert_order(state, start_with_what_openvmm_saved, hold,
+                 "mkdirat openat write fsync renameat2 renameat2 fsync " CLEAR);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
@@ -187,6 +248,9 @@ int main(void)
         TEST(a_replacement_is_flushed_then_exchanged_then_flushed),
         TEST(in_place_the_manifest_comes_after_all_else_is_flushed),
         TEST(in_place_the_old_manifest_goes_first_and_for_good),
+        TEST(what_is_taken_in_is_flushed_as_any),
+        TEST(a_patch_is_flushed_then_exchanged_then_flushed),
+        TEST(a_first_record_is_flushed_then_renamed_then_flushed),
         TEST(a_removal_is_flushed_before_anything_is_unlinked),
     };
 
