@@ -164,6 +164,32 @@ static bool delete (struct fixture *fixture, struct error *err)
     return snapshot_delete(fixture->service, "s", &guard, err);
 }
 
+static bool hold(struct fixture *fixture, struct error *err)
+{
+    const struct guard guard = {0};
+    const struct patch patch = {.has_held = true, .held = true};
+    auto_snapshot struct snapshot patched = {0};
+
+    return snapshot_patch(fixture->service, "s", &patch, &guard, &patched, err);
+}
+
+static struct path saved_of(const struct fixture *fixture)
+{
+    return path_of("%s/saved", fixture->root.text);
+}
+
+static bool take_in(struct fixture *fixture, struct error *err)
+{
+    auto_made struct made made = {0};
+    auto_creation struct creation creation = {
+        .snapshot_dir_path = strdup(saved_of(fixture).text),
+        .capture = CAPTURE_LINK,
+        .allow_writer = true,
+    };
+
+    return snapshot_create(fixture->service, &creation, NULL, &made, err);
+}
+
 static bool get(struct fixture *fixture, struct error *err)
 {
     auto_snapshot struct snapshot found = {0};
@@ -184,7 +210,7 @@ static bool do_everything(struct fixture *fixture, struct error *err)
     if (strcmp(fixture->service->capabilities, "none") != 0)
         return error_set(err, ERR_INTERNAL, "capabilities: %s", fixture->service->capabilities);
     return create(fixture, "copy", CAPTURE_COPY, state_of(fixture).text, err)
-        && delete (fixture, err);
+        && delete (fixture, err) && create_link(fixture, err) && hold(fixture, err);
 }
 
 static void the_vmms_own_user_needs_no_capability(void **state)
@@ -266,6 +292,25 @@ static void state_that_may_not_be_read_is_refused_with_a_remedy(void **state)
     assert_refused(*state, create_with_state, state_of(*state).text);
 }
 
+static void a_saved_directory_that_may_not_be_looked_into_is_refused_with_a_remedy(void **state)
+{
+    need_root();
+    openvmm_save(saved_of(*state).text, PAGE, 'm', 1);
+    own(saved_of(*state).text, VMM, 0700);
+    assert_refused(*state, take_in, saved_of(*state).text);
+}
+
+static void a_saved_file_that_may_not_be_read_is_refused_with_a_remedy(void **state)
+{
+    struct path manifest = path_of("%s/" MANIFEST_FILE, saved_of(*state).text);
+
+    need_root();
+    openvmm_save(saved_of(*state).text, PAGE, 'm', 1);
+    own(saved_of(*state).text, VMM, 0755);
+    own(manifest.text, VMM, 0600);
+    assert_refused(*state, take_in, manifest.text);
+}
+
 /* In the service's store, but made by the VMM's user, as OpenVMM does. */
 static void make_foreign_directory(struct fixture *fixture, mode_t mode)
 {
@@ -294,6 +339,9 @@ static void a_directory_that_may_not_be_changed_is_refused_with_a_remedy(void **
     make_foreign_directory(*state, 0755);
     assert_refused(*state, delete, "snapshot s");
     assert_refused(*state, replace, "snapshot s");
+    disk_write(captured(*state, "s", MANIFEST_FILE).text, 0, 'm');
+    own(captured(*state, "s", MANIFEST_FILE).text, OTHER, 0644);
+    assert_refused(*state, hold, "snapshot s");
 }
 
 static void an_in_place_directory_that_may_not_be_changed_is_refused_with_a_remedy(void **state)
@@ -353,6 +401,20 @@ static void root_gives_what_it_makes_to_the_memory_files_owner(void **state)
     assert_owned(captured(fixture, "s", "").text, VMM, 0750);
 }
 
+static void root_gives_a_first_record_to_the_manifests_owner(void **state)
+{
+    struct fixture *fixture = *state;
+    struct error err = {0};
+
+    need_root();
+    fixture_open(fixture);
+    openvmm_save(captured(fixture, "s", "").text, PAGE, 'm', 1);
+    own(captured(fixture, "s", MANIFEST_FILE).text, VMM, 0600);
+    assert_succeeds(hold(fixture, &err));
+    assert_owned(captured(fixture, "s", RECORD_FILE).text, VMM, 0640);
+    assert_succeeds(hold(fixture, &err));
+}
+
 static void a_linked_memory_file_keeps_its_owner_and_mode(void **state)
 {
     struct fixture *fixture = *state;
@@ -378,11 +440,14 @@ int main(void)
         TEST(memory_that_may_not_be_linked_is_refused_with_a_remedy),
         TEST(a_copy_that_cannot_be_given_away_is_refused_with_a_remedy),
         TEST(state_that_may_not_be_read_is_refused_with_a_remedy),
+        TEST(a_saved_directory_that_may_not_be_looked_into_is_refused_with_a_remedy),
+        TEST(a_saved_file_that_may_not_be_read_is_refused_with_a_remedy),
         TEST(a_directory_that_may_not_be_read_is_refused_with_a_remedy),
         TEST(a_directory_that_may_not_be_changed_is_refused_with_a_remedy),
         TEST(an_in_place_directory_that_may_not_be_changed_is_refused_with_a_remedy),
         TEST(a_directory_that_may_not_be_read_hides_no_other),
         TEST(root_gives_what_it_makes_to_the_memory_files_owner),
+        TEST(root_gives_a_first_record_to_the_manifests_owner),
         TEST(a_linked_memory_file_keeps_its_owner_and_mode),
     };
 
