@@ -99,6 +99,33 @@ static void what_is_held_is_refused_to_all_until_it_is_let_go(void **state)
     assert_int_equal(gone.status, 204);
 }
 
+/* As they are now, by themselves and in the list. */
+static void assert_listed(struct test *test)
+{
+    auto_answer struct answer got = {0};
+    auto_answer struct answer list = {0};
+
+    test_get(test, "/snapshots/a", &got);
+    test_get(test, "/snapshots", &list);
+    assert_true(json_equal(answer_at(&list, "snapshots.0"), got.json));
+}
+
+static void a_list_shows_a_patch_at_once(void **state)
+{
+    static const char *const patches[] = {"{\"held\":true}", "{\"labels\":{\"vm\":\"web\"}}",
+                                          "{\"labels\":null,\"held\":false}"};
+    struct test *test = *state;
+    struct path home = fixture_snapshot(&test->fixture, "a", "");
+
+    openvmm_save(home.text, 4096, 7, 2);
+    for (size_t i = 0; i < sizeof patches / sizeof patches[0]; i++) {
+        auto_answer struct answer patched = {0};
+        patch(test, patches[i], &patched);
+        assert_int_equal(patched.status, 200);
+        assert_listed(test);
+    }
+}
+
 static void conditions_guard_a_patch(void **state)
 {
     struct test *test = *state;
@@ -229,6 +256,7 @@ int main(void)
         WITH_SERVER(a_patch_answers_what_a_get_answers_after_it),
         WITH_SERVER(labels_are_merged_by_rfc_7396),
         WITH_SERVER(what_is_held_is_refused_to_all_until_it_is_let_go),
+        WITH_SERVER(a_list_shows_a_patch_at_once),
         WITH_SERVER(conditions_guard_a_patch),
         WITH_SERVER(only_patches_are_taken_and_which_is_told),
         WITH_SERVER(all_that_is_wrong_with_a_patch_is_told_at_once),

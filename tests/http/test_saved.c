@@ -59,6 +59,21 @@ static void a_saved_directory_takes_a_snapshots_place(void **state)
     assert_int_equal(json_integer_value(answer_at(&replaced, "manifest.vp_count")), 5);
 }
 
+static void what_was_taken_in_is_listed(void **state)
+{
+    struct test *test = *state;
+    struct path saved = save(test, 3);
+    auto_answer struct answer made = {0};
+    auto_answer struct answer got = {0};
+    auto_answer struct answer list = {0};
+
+    test_send(test, "POST", "/snapshots", &made, "{\"id\":\"a\",\"snapshot_dir_path\":\"%s\"}",
+              saved.text);
+    test_get(test, "/snapshots/a", &got);
+    test_get(test, "/snapshots", &list);
+    assert_true(json_equal(answer_at(&list, "snapshots.0"), got.json));
+}
+
 static void what_the_directory_says_is_not_said_beside_it(void **state)
 {
     struct test *test = *state;
@@ -134,6 +149,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         WITH_SERVER(a_saved_directory_becomes_a_snapshot),
         WITH_SERVER(a_saved_directory_takes_a_snapshots_place),
+        WITH_SERVER(what_was_taken_in_is_listed),
         WITH_SERVER(what_the_directory_says_is_not_said_beside_it),
         WITH_SERVER(state_is_not_uploaded_beside_a_directory),
         WITH_SERVER(what_could_not_be_restored_is_refused),
