@@ -15,6 +15,9 @@
 #define COMMIT_CHANGES 1000
 #define COMMIT_NS      SECOND
 
+/* While it is filled: each writing out takes most of the index of ids along. */
+#define FILLING_CHANGES 20000
+
 /* How long to wait between attempts: after a failure, and from memory back to a file. */
 #define FAILURE_REST_NS SECOND
 #define MEMORY_REST_NS  (60 * SECOND)
@@ -398,8 +401,9 @@ bool catalog_begin(struct catalog *catalog)
     if (catalog->pending == 0
         && !catalog_check(catalog, database_run(catalog_statement(catalog, STATEMENT_BEGIN))))
         return false;
+    const size_t many = catalog->is_filled ? COMMIT_CHANGES : FILLING_CHANGES;
     catalog->pending++;
-    if (catalog->pending == 1 || catalog->pending == COMMIT_CHANGES) {
+    if (catalog->pending == 1 || catalog->pending == many) {
         catalog->commit_due_ns = catalog->pending == 1 ? clock_monotonic_ns() + COMMIT_NS : 0;
         pthread_cond_broadcast(&catalog->changed);
     }

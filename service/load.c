@@ -206,14 +206,17 @@ static bool is_consistent(const struct reading *reading)
         && now.st_ino == read.st_ino && now.st_dev == read.st_dev;
 }
 
-bool load_snapshot(const struct store *store, const char *id, enum load_live live,
-                   struct snapshot *out, struct error *err)
+/* `seen` may be NULL. */
+static bool load(const struct store *store, const char *id, enum load_live live,
+                 struct snapshot *out, struct sighting *seen, struct error *err)
 {
     for (;;) {
         auto_fd int dir = store_open_snapshot(store, id, err);
         struct reading reading = {.store = store, .id = id, .dir = dir, .manifest = -1};
         if (dir < 0)
             return false;
+        if (seen)
+            *seen = sighting_take(dir);
         bool done = read_all(&reading, live, out, err);
         bool consistent = is_consistent(&reading);
         close_p(&reading.manifest);
@@ -224,6 +227,19 @@ bool load_snapshot(const struct store *store, const char *id, enum load_live liv
             return false;
         /* Another snapshot has taken its place: read that one. */
     }
+}
+
+bool load_snapshot(const struct store *store, const char *id, enum load_live live,
+                   struct snapshot *out, struct error *err)
+{
+    return load(store, id, live, out, NULL, err);
+}
+
+bool load_sighted(const struct store *store, const char *id, struct snapshot *out,
+                  struct sighting *seen, struct error *err)
+{
+    *seen = (struct sighting){0};
+    return load(store, id, LIVE_NONE, out, seen, err);
 }
 
 /* What a directory holds and we may not remove, by name. */

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "codec/model.h"
+#include "service/sighting.h"
 #include "service/store.h"
 
 /* How much to say of what moves by itself. */
@@ -13,6 +14,11 @@ enum load_live { LIVE_NONE,
  * The caller clears `out`. ERR_NOT_FOUND, ERR_PERMISSION, ERR_IO. */
 bool load_snapshot(const struct store *store, const char *id, enum load_live live,
                    struct snapshot *out, struct error *err);
+
+/* The same without what is live, and how its directory looked before it was read; on failure, too,
+ * if it could be opened. */
+bool load_sighted(const struct store *store, const char *id, struct snapshot *out,
+                  struct sighting *seen, struct error *err);
 
 /* What moves by itself, of the snapshot that is there now; as load_snapshot, and ERR_NOT_FOUND also
  * if it has no memory. */

@@ -5,6 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/hash.h"
 #include "base/log.h"
 #include "service/load.h"
@@ -27,21 +28,13 @@ static bool describe_unreadable(const struct service *service, const char *id, c
     return out->id && out->path && out->problem;
 }
 
-static struct sighting sight(const struct service *service, const char *id)
-{
-    struct error ignored; /* reading it will say the same */
-    auto_fd int dir = store_open_snapshot(service->store, id, &ignored);
-
-    return dir >= 0 ? sighting_take(dir) : (struct sighting){0};
-}
-
 void reconcile_claimed(struct service *service, const char *id)
 {
-    struct sighting seen = sight(service, id);
+    struct sighting seen;
     auto_snapshot struct snapshot snapshot = {0};
     struct error err;
 
-    if (load_snapshot(service->store, id, LIVE_NONE, &snapshot, &err)) {
+    if (load_sighted(service->store, id, &snapshot, &seen, &err)) {
         catalog_note(service->catalog, &snapshot, &seen, CAUSE_FOUND);
         return;
     }
@@ -169,6 +162,14 @@ static bool list_names(const struct service *service, struct names *names, struc
     return index_names(names) || error_memory(err);
 }
 
+static struct sighting sight(const struct service *service, const char *id)
+{
+    struct error ignored; /* reading it will say the same */
+    auto_fd int dir = store_open_snapshot(service->store, id, &ignored);
+
+    return dir >= 0 ? sighting_take(dir) : (struct sighting){0};
+}
+
 static bool looks_same(const struct service *service, const struct catalog_entry *entry)
 {
     struct sighting now = sight(service, entry->id);
@@ -192,6 +193,7 @@ struct pass {
     int64_t walked;
     bool is_walked, has_failed;
     atomic_size_t next; /* name to be looked at */
+    atomic_size_t read; /* how many were not known as they are */
 };
 
 /* Fetches the next stretch of entries; false at the end. */
@@ -235,8 +237,10 @@ static void look_at_entries(struct pass *pass)
 static void read_the_rest(struct pass *pass)
 {
     for (size_t i; (i = atomic_fetch_add(&pass->next, 1)) < pass->names->count;)
-        if (!pass->names->items[i].is_known)
+        if (!pass->names->items[i].is_known) {
             reconcile_one(pass->service, name_text(pass->names, i));
+            atomic_fetch_add(&pass->read, 1);
+        }
 }
 
 typedef void pass_step(struct pass *pass);
@@ -279,8 +283,18 @@ unsigned reconcile_threads(void)
                                                : (unsigned)count;
 }
 
+static void log_pass(const struct pass *pass, uint64_t begun_ns)
+{
+    const uint64_t duration_ns = clock_monotonic_ns() - begun_ns;
+
+    log_event(LOG_INFO, "catalogue compared with the disk",
+              LOG_NUMBER("snapshots", pass->names->count), LOG_NUMBER("read", atomic_load(&pass->read)),
+              LOG_NUMBER("duration_ms", duration_ns / 1000000));
+}
+
 bool reconcile_all(struct service *service, enum reconcile_depth depth, unsigned threads)
 {
+    const uint64_t begun_ns = clock_monotonic_ns();
     auto_names struct names names = {0};
     struct pass pass = {.service = service, .depth = depth, .names = &names};
     struct error err;
@@ -295,9 +309,11 @@ bool reconcile_all(struct service *service, enum reconcile_depth depth, unsigned
     if (!pass.has_failed)
         run_step(&pass, read_the_rest, threads);
     pthread_mutex_destroy(&pass.mutex);
-    if (pass.has_failed)
+    if (pass.has_failed) {
         catalog_not_completed(service->catalog);
-    else
-        catalog_completed(service->catalog);
-    return !pass.has_failed;
+        return false;
+    }
+    catalog_completed(service->catalog);
+    log_pass(&pass, begun_ns);
+    return true;
 }
