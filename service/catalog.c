@@ -126,10 +126,12 @@ static bool change(struct catalog *catalog, const struct found *found, bool is_o
             || put_document(catalog, STATEMENT_CHANGE_DOCUMENT, found->number, &fresh->json));
 }
 
-static void set_totals(struct catalog *catalog)
+void catalog_set_totals(struct catalog *catalog)
 {
     const struct catalog_totals *totals = &catalog->totals;
 
+    if (!catalog->is_complete)
+        return;
     for (size_t i = 0; i < SNAPSHOT__COUNT; i++)
         metrics_set(catalog->metrics, METRIC_SNAPSHOTS, i, totals->counts[i]);
     for (size_t i = 0; i < FILE__COUNT; i++)
@@ -192,7 +194,7 @@ static bool note(struct catalog *catalog, sqlite3_stmt *query, const struct fres
     if (is_known)
         count_out(&catalog->totals, &found);
     count_in(&catalog->totals, fresh);
-    set_totals(catalog);
+    catalog_set_totals(catalog);
     if (is_other)
         tell(catalog, event_of(is_known ? &found : NULL, fresh->snapshot->status),
              fresh->snapshot->id);
@@ -239,7 +241,7 @@ static void forget(struct catalog *catalog, const char *id, enum catalog_cause c
         || !run_for(catalog, STATEMENT_REMOVE_DOCUMENT, found.number))
         return;
     count_out(&catalog->totals, &found);
-    set_totals(catalog);
+    catalog_set_totals(catalog);
     tell(catalog, cause == CAUSE_PRUNED ? EVENT_PRUNED : EVENT_DELETED, id);
 }
 

@@ -75,6 +75,9 @@ bool catalog_check(struct catalog *catalog, int code);
 /* Under the mutex, before each change: there is a transaction, which upkeep ends in time. */
 bool catalog_begin(struct catalog *catalog);
 
+/* Under the mutex: sets the gauges of snapshots, once it is known how many there are. */
+void catalog_set_totals(struct catalog *catalog);
+
 /* Under the mutex: what was to be noted is lost, for want of memory. */
 void catalog_fall_behind(struct catalog *catalog);
 

@@ -287,11 +287,6 @@ bool catalog_reopen(struct catalog *catalog)
     return is_other;
 }
 
-static void set_counts(struct catalog *catalog)
-{
-    metrics_set(catalog->metrics, METRIC_SNAPSHOTS_COUNTED, 0, clock_unix_ms() * 1000000);
-}
-
 void catalog_completed(struct catalog *catalog)
 {
     pthread_mutex_lock(&catalog->mutex);
@@ -303,7 +298,8 @@ void catalog_completed(struct catalog *catalog)
                 catalog->in_memory ? clock_monotonic_ns() + MEMORY_REST_NS : NEVER;
         if (!was_filled && write_out(catalog))
             catalog_check(catalog, database_set_meta(&catalog->database, "complete", 1));
-        set_counts(catalog);
+        catalog_set_totals(catalog);
+        metrics_set(catalog->metrics, METRIC_SNAPSHOTS_COUNTED, 0, clock_unix_ms() * 1000000);
     }
     pthread_cond_broadcast(&catalog->changed);
     pthread_mutex_unlock(&catalog->mutex);

@@ -137,7 +137,6 @@ void service_close(struct service *service)
 {
     if (!service)
         return;
-    survey_stop(&service->survey);
     for (size_t i = 0; i < LANE__COUNT; i++)
         lane_stop(service->lanes[i]);
     upkeep_stop(service);

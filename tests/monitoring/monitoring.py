@@ -104,7 +104,7 @@ class Service:
 
 
 def check_formats(service, parsers):
-    """A first scrape has the snapshots counted for the ones after it."""
+    """They are counted from the start on."""
     wait_for("snapshots are counted", lambda _: "vmsnapd_snapshots{" in service.metrics())
     service.metrics(Accept=OPENMETRICS)
     plain, opened = service.metrics(), service.metrics(Accept=OPENMETRICS)
