@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "codec/manifest_pb.h"
+#include "codec/snapshot.h"
 #include "service/file.h"
 
 #define STATE_MAX    ((uint64_t)64 << 20)
@@ -140,6 +141,34 @@ void fixture_remove(struct fixture *fixture)
 {
     fixture_close(fixture);
     disk_remove(fixture->home.text);
+}
+
+static void compare_listed(struct fixture *fixture, const struct listed *listed,
+                           struct text *differences)
+{
+    struct error err = {0};
+    auto_snapshot struct snapshot snapshot = {0};
+    auto_text struct text json = {0};
+
+    if (!load_snapshot(fixture->service->store, listed->id, LIVE_NONE, &snapshot, &err))
+        text_appendf(differences, "%s is listed: %s\n", listed->id, err.message);
+    else if (snapshot_to_json(&snapshot, &json, &err)
+             && !text_equals(&json, listed->json.data, listed->json.len))
+        text_appendf(differences, "%s is listed as %s\nand is %s\n", listed->id,
+                     text_str(&listed->json), text_str(&json));
+}
+
+void fixture_compare_list(struct fixture *fixture, struct text *differences)
+{
+    struct error err = {0};
+    auto_snapshot_page struct snapshot_page page = {0};
+    const size_t count = disk_count(path_of("%s/snapshots", fixture->store.text).text);
+
+    must(snapshot_list(fixture->service, "", 1000, false, &page, &err), err.message);
+    if (page.count != count)
+        text_appendf(differences, "%zu are listed of %zu\n", page.count, count);
+    for (size_t i = 0; i < page.count; i++)
+        compare_listed(fixture, &page.items[i], differences);
 }
 
 int fixture_setup(void **state)

@@ -56,6 +56,9 @@ void fixture_create(struct fixture *fixture, const char *id, const char *memory_
  * of one unit that has no name, and otherwise what request() says. Over whatever was there. */
 void openvmm_save(const char *dir, size_t memory_size, char byte, uint32_t vp_count);
 
+/* Appends a line for each way in which the list is not what is on disk, read afresh. */
+void fixture_compare_list(struct fixture *fixture, struct text *differences);
+
 void must(bool ok, const char *what);
 
 /* A file of `size` bytes, all of them `byte`, over whatever was there. */

@@ -220,11 +220,20 @@ static void assert_version(struct run *run, size_t id, size_t acknowledged)
                  (unsigned)found, acknowledged, run->fault.nth);
 }
 
+static void assert_listed(struct run *run)
+{
+    auto_text struct text differences = {0};
+
+    fixture_compare_list(&run->fixture, &differences);
+    assert_string_equal(text_str(&differences), "");
+}
+
 static void assert_recovered(struct run *run, size_t acknowledged)
 {
     const char *store = run->fixture.store.text;
 
     fixture_open(&run->fixture);
+    assert_listed(run);
     assert_int_equal(run->fixture.service->leftovers, 0);
     assert_int_equal(disk_count(path_of("%s/.vmsnapd/staging", store).text), 0);
     assert_int_equal(disk_count(path_of("%s/.vmsnapd/trash", store).text), 0);
@@ -288,11 +297,61 @@ static void a_process_killed_after_a_call_loses_nothing_it_acknowledged(void **s
     kill_at_each(FAULT_KILL_AFTER);
 }
 
+/* Steps as fast as they go, for ever, in an order that is another each time. */
+static int work_on(void *context)
+{
+    struct run *run = context;
+    struct error err = {0};
+
+    fixture_open(&run->fixture);
+    for (unsigned i = run->fault.nth;; i = i * 1103515245 + 12345) {
+        take_step(run, &steps[(i >> 16) % STEPS], &err); /* some are not possible any more */
+        must(write(run->done[1], ".", 1) == 1, "the pipe");
+    }
+    return 0;
+}
+
+/* In the middle of whatever comes after so many steps. */
+static void kill_after(struct run *run, pid_t child, unsigned count)
+{
+    char byte;
+    int status;
+
+    for (unsigned i = 0; i < count; i++)
+        must(read(run->done[0], &byte, 1) == 1, "the pipe");
+    kill(child, SIGKILL);
+    must(waitpid(child, &status, 0) == child, "waitpid");
+    assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
+}
+
+/* What it leaves is built upon by the next. */
+static void a_list_is_what_is_on_disk_after_any_kill(void **state)
+{
+    struct run run = {0};
+
+    (void)state;
+    begin(&run);
+    for (run.fault.nth = 1; run.fault.nth <= 25; run.fault.nth++) {
+        pid_t child = fork();
+        must(child >= 0, "fork");
+        if (child == 0)
+            _exit(work_on(&run));
+        kill_after(&run, child, run.fault.nth * 5 % 32);
+        fixture_open(&run.fixture);
+        assert_listed(&run);
+        fixture_close(&run.fixture);
+    }
+    close(run.done[0]);
+    close(run.done[1]);
+    fixture_remove(&run.fixture);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_process_killed_before_a_call_loses_nothing_it_acknowledged),
         cmocka_unit_test(a_process_killed_after_a_call_loses_nothing_it_acknowledged),
+        cmocka_unit_test(a_list_is_what_is_on_disk_after_any_kill),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
