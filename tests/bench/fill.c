@@ -1,8 +1,8 @@
 /* Fills a store with snapshots, as fast as the filesystem makes files: fill STORE FROM TO
  *
- * They are such as the service makes, of a host with a thousand VMs, differ in all that a list can
- * be narrowed and sorted by, and are numbered: those from FROM up to TO are made. No service may have
- * the store open. */
+ * They are such as the service makes, of a host with a thousand VMs, and differ in all that a list
+ * can be narrowed and sorted by. Each has a number: those from FROM up to TO are made. No service
+ * may have the store open. */
 #include <err.h>
 #include <fcntl.h>
 #include <stdio.h>
