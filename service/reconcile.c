@@ -288,7 +288,8 @@ static void log_pass(const struct pass *pass, uint64_t begun_ns)
     const uint64_t duration_ns = clock_monotonic_ns() - begun_ns;
 
     log_event(LOG_INFO, "catalogue compared with the disk",
-              LOG_NUMBER("snapshots", pass->names->count), LOG_NUMBER("read", atomic_load(&pass->read)),
+              LOG_NUMBER("snapshots", pass->names->count),
+              LOG_NUMBER("read", atomic_load(&pass->read)),
               LOG_NUMBER("duration_ms", duration_ns / 1000000));
 }
 
