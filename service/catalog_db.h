@@ -64,7 +64,7 @@ struct catalog {
     size_t pending;   /* changes in the open transaction; 0: there is none */
     int wal_pages;    /* written since the log last began anew */
     /* By the monotonic clock. */
-    uint64_t reopen_due_ns, commit_due_ns;
+    uint64_t reopen_due_ns, commit_due_ns, reopened_ns;
     struct catalog_totals totals;
 };
 

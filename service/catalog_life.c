@@ -215,7 +215,8 @@ bool catalog_check(struct catalog *catalog, int code)
     catalog->is_complete = catalog->is_filled = catalog->was_closed = false;
     forget_pending(catalog);
     database_close(&catalog->database);
-    catalog->reopen_due_ns = clock_monotonic_ns() + FAILURE_REST_NS;
+    /* At once, but not over and over. */
+    catalog->reopen_due_ns = catalog->reopened_ns ? catalog->reopened_ns + FAILURE_REST_NS : 0;
     pthread_cond_broadcast(&catalog->changed);
     return false;
 }
@@ -261,6 +262,7 @@ static bool reopen(struct catalog *catalog)
 {
     const uint64_t now = clock_monotonic_ns();
 
+    catalog->reopened_ns = now;
     catalog->reopen_due_ns = now + FAILURE_REST_NS;
     if (catalog->database.handle && TAKE_AS(catalog->is_behind, false))
         return true;

@@ -1,3 +1,6 @@
+#include <pthread.h>
+#include <sched.h>
+#include <stdatomic.h>
 #include <string.h>
 
 #include "service/claims.h"
@@ -82,6 +85,72 @@ static void a_claim_ends_with_its_scope(void **state)
     take_for_a_moment(*state);
 }
 
+/* A second thread that wants an id, and what it saw when it had it. */
+struct rival {
+    struct claims *claims;
+    atomic_bool *is_released; /* set just before the first lets go */
+    bool is_brief, has_waited;
+};
+
+static void *want(void *context)
+{
+    struct rival *rival = context;
+    struct error err = {0};
+    auto_claim struct claim claim = {0};
+
+    if (rival->is_brief)
+        claim_wait(rival->claims, "s", &claim);
+    else if (!claim_take(rival->claims, "s", &claim, &err))
+        return NULL;
+    rival->has_waited = atomic_load(rival->is_released);
+    return NULL;
+}
+
+static void let_wait(struct claims *claims, struct claim *first, bool is_brief)
+{
+    atomic_bool is_released = false;
+    struct rival rival = {.claims = claims, .is_released = &is_released, .is_brief = is_brief};
+    pthread_t thread;
+
+    assert_int_equal(pthread_create(&thread, NULL, want, &rival), 0);
+    sched_yield(); /* it may have begun to wait */
+    atomic_store(&is_released, true);
+    claim_release(first);
+    pthread_join(thread, NULL);
+    assert_true(rival.has_waited);
+}
+
+static void a_writer_waits_for_whoever_only_reads(void **state)
+{
+    struct claim first;
+
+    claim_wait(*state, "s", &first);
+    let_wait(*state, &first, false);
+}
+
+static void whoever_only_reads_waits_for_a_writer(void **state)
+{
+    struct error err = {0};
+    struct claim first;
+
+    assert_succeeds(claim_take(*state, "s", &first, &err));
+    let_wait(*state, &first, true);
+}
+
+static void who_would_not_wait_is_told_that_it_is_held(void **state)
+{
+    struct error err = {0};
+    struct claim first;
+    struct claim second;
+
+    assert_succeeds(claim_take(*state, "s", &first, &err));
+    assert_false(claim_try(*state, "s", &second));
+    claim_release(&first);
+    assert_true(claim_try(*state, "s", &second));
+    assert_false(claim_try(*state, "s", &first));
+    claim_release(&second);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
@@ -90,6 +159,9 @@ int main(void)
         TEST(other_ids_have_writers_of_their_own),
         TEST(a_released_id_can_be_taken_again_and_the_others_stay),
         TEST(a_claim_ends_with_its_scope),
+        TEST(a_writer_waits_for_whoever_only_reads),
+        TEST(whoever_only_reads_waits_for_a_writer),
+        TEST(who_would_not_wait_is_told_that_it_is_held),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
