@@ -341,7 +341,9 @@ void catalog_commit(struct catalog *catalog)
 {
     pthread_mutex_lock(&catalog->mutex);
     bool is_written = catalog->database.handle && write_out(catalog);
-    bool is_due = is_written && !catalog->in_memory && catalog->wal_pages >= CHECKPOINT_PAGES;
+    /* Not while it is filled: the flushes would hold up the reading. */
+    bool is_due = is_written && !catalog->in_memory && catalog->is_filled
+        && catalog->wal_pages >= CHECKPOINT_PAGES;
     pthread_mutex_unlock(&catalog->mutex);
     if (!is_due)
         return;

@@ -73,19 +73,16 @@ static bool answer_repetition(const struct making *making, struct snapshot *exis
     return true;
 }
 
-/* After an attempt to write it, with its claim held: `written` is NULL for one that failed, and may
- * have left another than there was. */
-static void take_note(struct service *service, const char *id, const struct snapshot *written)
+/* After an attempt to put it in place, with its claim held: one that failed may have left another
+ * than there was, and one in place has another directory than the stage's. */
+static void take_note(struct making *making, bool is_written)
 {
-    struct error ignored;
-    auto_fd int dir = written ? store_open_snapshot(service->store, id, &ignored) : -1;
-
-    if (dir < 0) {
-        reconcile_claimed(service, id);
-        return;
+    if (is_written && !making->in_place) {
+        const struct sighting seen = sighting_take(stage_dir(making_stage(making)));
+        catalog_note(making->service->catalog, &making->snapshot, &seen, CAUSE_REQUEST);
+    } else {
+        reconcile_claimed(making->service, making->id);
     }
-    const struct sighting seen = sighting_take(dir);
-    catalog_note(service->catalog, written, &seen, CAUSE_REQUEST);
 }
 
 static bool publish(struct making *making, struct error *err)
@@ -95,7 +92,7 @@ static bool publish(struct making *making, struct error *err)
     bool is_written = making->in_place
         ? stage_join(making_stage(making), making->id, false, err)
         : stage_publish(making_stage(making), making->id, err);
-    take_note(making->service, making->id, is_written ? &making->snapshot : NULL);
+    take_note(making, is_written);
     return is_written;
 }
 
@@ -193,7 +190,7 @@ static bool replace(struct making *making, const struct guard *guard, struct mad
     if (!making_fill(making, err))
         return false;
     bool is_written = put_in_place(making, old, guard, err);
-    take_note(making->service, making->id, is_written ? &making->snapshot : NULL);
+    take_note(making, is_written);
     if (!is_written)
         return false;
     *out = (struct made){TAKE_AS(making->snapshot, (struct snapshot){0}),
@@ -270,7 +267,7 @@ static bool write_record(struct service *service, const struct snapshot *snapsho
         || !stage_write(stage, RECORD_FILE, json.data, json.len, owner, err))
         return false;
     bool is_written = stage_put(stage, snapshot->id, RECORD_FILE, err);
-    take_note(service, snapshot->id, is_written ? snapshot : NULL);
+    reconcile_claimed(service, snapshot->id);
     return is_written;
 }
 

@@ -1,13 +1,17 @@
 #!/usr/bin/env bash
 # Speed and size, each as a ratio against a peer in the same run, interleaved, median of five:
-#   run.sh BUILD_DIR [--quick]
+#   run.sh BUILD_DIR [--quick] [PART...]
+# The parts are the names below that begin with bench_; without one, all are run.
 # Works in a directory of its own beneath $BENCH_DIR (or the build directory), which must be on a disk.
 # shellcheck disable=SC2317 # functions are called by names made up of words
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 build=$(realpath "$1")
+shift
 requests=1000000
-[ "${2:-}" != --quick ] || requests=100000
+[ "${1:-}" != --quick ] || { requests=100000; shift; }
+parts=("$@")
+[ ${#parts[@]} -gt 0 ] || parts=(requests logged idle creates copies size catalogue)
 readonly rounds=5 seconds=4
 
 for tool in nginx wrk curl; do
@@ -38,7 +42,7 @@ stop_all() {
 serve() {
     rm -f "$home/log" # what a predecessor said is no news
     rm -rf "$home/store"
-    "$build/vmsnapd" --store "$home/store" --memory-root "$home/vm" --listen 127.0.0.1:0 \
+    "${program:-$build/vmsnapd}" --store "$home/store" --memory-root "$home/vm" --listen 127.0.0.1:0 \
         --max-requests-per-second 1000000000 "$@" 2>>"$home/log" &
     server=$!
     pids+=("$server")
@@ -320,12 +324,9 @@ bench_size() {
     judge 'start to first answer : 50 ms' "$first ms" '50 ms' "$(divide "$first" 50)" '<1.0'
 }
 
-bench_requests
-bench_logged
-bench_idle
-bench_creates
-bench_copies
-bench_size
+# shellcheck source=tests/bench/catalogue.sh
+source tests/bench/catalogue.sh
+for part in "${parts[@]}"; do "bench_$part"; done
 printf '\n%-44s %14s %14s %7s %8s\n' what ours peer ratio target
 printf '%s\n' "${results[@]}"
 exit $ok

@@ -1,0 +1,103 @@
+# The catalogue at 1,000, 10,000 and 100,000 snapshots: to start with it and without it, its pages, memory,
+# and what it adds to creating. Part of run.sh, whose functions it uses.
+# shellcheck shell=bash disable=SC2154,SC2317 # what run.sh sets; what is called by a name made up
+
+growth=()
+
+# start_many: a service on the store of many, as it is; sets server and first, the milliseconds until it had
+# answered a list.
+start_many() {
+    local from=$EPOCHREALTIME
+    "$build/vmsnapd" --store "$home/many" --memory-root "$home/vm" --listen "127.0.0.1:$port" \
+        --no-access-log --max-requests-per-second 1000000000 2>>"$home/many.log" &
+    server=$!
+    pids+=("$server")
+    until { exec 3<>"/dev/tcp/127.0.0.1/$port"; } 2>/dev/null; do kill -0 "$server"; done
+    printf 'GET /snapshots?limit=1 HTTP/1.0\r\nHost: localhost\r\n\r\n' >&3
+    IFS= read -r -t 120 _ <&3
+    first=$(awk -v a="$from" -v b="$EPOCHREALTIME" 'BEGIN { printf "%.1f", (b - a) * 1000 }')
+    exec 3>&-
+}
+
+# page TARGET: milliseconds below which 99 of 100 answers came, one asked for after the other.
+page() {
+    wrk -t1 -c1 -d2 --latency "$url$1" \
+        | awk '$1 == "99%" { t = $2; f = t ~ /us$/ ? 0.001 : t ~ /ms$/ ? 1 : 1000; printf "%.2f", t * f }'
+}
+
+# measure_starts COUNT: sets cold, the seconds without a catalogue; warm, the milliseconds with it; memory,
+# the most KiB of both; listed, the milliseconds of a first page.
+measure_starts() {
+    local i after
+    rm -f "$home/many/.vmsnapd/catalog.db"*
+    sync
+    start_many
+    cold=$(divide "$first" 1000)
+    memory=$(resident)
+    finish
+    : >"$home/warm.ms"
+    for ((i = 0; i < rounds; i++)); do
+        start_many
+        echo "$first" >>"$home/warm.ms"
+        [ "$i" -eq $((rounds - 1)) ] || finish
+    done
+    warm=$(median <"$home/warm.ms")
+    listed=$(page /snapshots)
+    after=$(resident)
+    [ "$after" -lt "$memory" ] || memory=$after
+    finish
+}
+
+bench_growth() {
+    local from=0 count
+    serve # for a port that is free
+    finish
+    for count in 1000 10000 100000; do
+        "$build/tests/bench/fill" "$home/many" "$from" "$count"
+        from=$count
+        measure_starts "$count"
+        growth+=("$(printf '%9d %10s s %10s ms %10s KiB %8s ms' "$count" "$cold" "$warm" "$memory" "$listed")")
+    done
+    printf '%9s %12s %13s %14s %11s\n' snapshots 'cold start' 'warm start' resident 'page p99'
+    printf '%s\n' "${growth[@]}"
+    local rate
+    rate=$(awk -v n="$count" -v s="$cold" 'BEGIN { printf "%.0f", n / s }')
+    judge 'read from disk anew, of 100,000 : 20,000/s' "$rate/s" '20000/s' "$(divide "$rate" 20000)" '>1.0'
+    judge 'start with 100,000 to a list : 300 ms' "$warm ms" '300 ms' "$(divide "$warm" 300)" '<1.0'
+    judge 'resident with 100,000 : 64 MiB' "$memory KiB" '65536 KiB' "$(divide "$memory" 65536)" '<1.0'
+    judge 'first page of 100,000, p99 : 5 ms' "$listed ms" '5 ms' "$(divide "$listed" 5)" '<1.0'
+    rm -rf "$home/many"
+}
+
+# create_with PROGRAM: microseconds of CPU time a create by link, with what is written out afterwards.
+create_with() {
+    local before after count=4000
+    program=$1 serve --no-access-log
+    sync
+    before=$(cpu "$server")
+    "$build/tests/bench/creates" http "$port" "$home/vm/link.bin" "$count" >>"$home/creates.rate"
+    sleep 1.5 # what was noted is written out within a second
+    after=$(cpu "$server")
+    finish
+    rm -rf "$home/store"
+    awk -v b="$before" -v a="$after" -v n="$count" 'BEGIN { printf "%.1f\n", (a - b) * 1e6 / n }'
+}
+
+bench_cost() {
+    local i way with without
+    head -c 1M /dev/urandom >"$home/vm/link.bin"
+    for ((i = 0; i < rounds; i++)); do
+        for way in $(in_turn "$i" vmsnapd tests/bench/uncatalogued); do
+            create_with "$build/$way" >>"$home/${way##*/}.us"
+        done
+    done
+    echo 'CPU us/create: with a catalogue, without'
+    paste "$home"/{vmsnapd,uncatalogued}.us
+    with=$(median <"$home/vmsnapd.us") without=$(median <"$home/uncatalogued.us")
+    judge 'create by link, CPU : without a catalogue' "$with us" "$without us" "$(divide "$with" "$without")" '<1.15'
+}
+
+bench_catalogue() {
+    bench_growth
+    bench_cost
+}
