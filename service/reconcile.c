@@ -10,7 +10,7 @@
 #include "base/log.h"
 #include "service/load.h"
 
-#define THREADS_MAX 8
+#define THREADS_MAX 16
 
 /* How many entries of the catalogue are looked at between two locks of it. */
 #define WALK_COUNT 512
@@ -277,10 +277,9 @@ static void run_step(struct pass *pass, pass_step *step, unsigned threads)
 
 unsigned reconcile_threads(void)
 {
-    long count = sysconf(_SC_NPROCESSORS_ONLN);
+    const long count = sysconf(_SC_NPROCESSORS_ONLN);
 
-    return count < 1 ? 1 : count > THREADS_MAX ? THREADS_MAX
-                                               : (unsigned)count;
+    return count < 1 || count > THREADS_MAX / 4 ? THREADS_MAX : (unsigned)count * 4;
 }
 
 static void log_pass(const struct pass *pass, uint64_t begun_ns)

@@ -14,7 +14,8 @@ enum reconcile_depth {
  * listed, or the catalogue failed: upkeep then does it again. */
 bool reconcile_all(struct service *service, enum reconcile_depth depth, unsigned threads);
 
-/* How many threads there are for a store that somebody waits for. */
+/* How many threads for a store that somebody waits for: they wait for the disk more than they
+ * work. */
 unsigned reconcile_threads(void);
 
 /* One id, whatever there is of that name by now; waits for whoever is writing it. */
