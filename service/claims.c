@@ -10,15 +10,21 @@ void claims_open(struct claims *claims)
     pthread_cond_init(&claims->released, NULL);
 }
 
+void claims_listen(struct claims *claims, claims_hook *hook, void *context)
+{
+    claims->hook = hook;
+    claims->hook_context = context;
+}
+
 void claims_close(struct claims *claims)
 {
     pthread_cond_destroy(&claims->released);
     pthread_mutex_destroy(&claims->mutex);
 }
 
-static const struct claim *find_holder(const struct claims *claims, const char *id)
+static struct claim *find_holder(const struct claims *claims, const char *id)
 {
-    for (const struct claim *claim = claims->first; claim; claim = claim->next)
+    for (struct claim *claim = claims->first; claim; claim = claim->next)
         if (strcmp(claim->id, id) == 0)
             return claim;
     return NULL;
@@ -32,7 +38,7 @@ enum patience { PATIENCE_NONE,
 static bool take(struct claims *claims, const char *id, bool is_brief, enum patience patience,
                  struct claim *claim)
 {
-    const struct claim *holder;
+    struct claim *holder;
 
     *claim = (struct claim){.is_brief = is_brief};
     snprintf(claim->id, sizeof claim->id, "%s", id);
@@ -40,7 +46,9 @@ static bool take(struct claims *claims, const char *id, bool is_brief, enum pati
     while ((holder = find_holder(claims, id))
            && (patience == PATIENCE_ENDLESS || (patience == PATIENCE_IF_BRIEF && holder->is_brief)))
         pthread_cond_wait(&claims->released, &claims->mutex);
-    if (!holder) {
+    if (holder) {
+        holder->is_awaited = holder->is_awaited || is_brief;
+    } else {
         claim->claims = claims;
         claim->next = claims->first;
         claims->first = claim;
@@ -79,4 +87,6 @@ void claim_release(struct claim *claim)
     pthread_cond_broadcast(&claims->released);
     pthread_mutex_unlock(&claims->mutex);
     claim->claims = NULL;
+    if (claim->is_awaited && claims->hook)
+        claims->hook(claims->hook_context, claim->id);
 }

@@ -151,6 +151,35 @@ static void who_would_not_wait_is_told_that_it_is_held(void **state)
     claim_release(&second);
 }
 
+static void remember(void *context, const char *id)
+{
+    assert_string_equal(id, "s");
+    ++*(unsigned *)context;
+}
+
+static void whoever_could_not_look_is_told_of_the_release(void **state)
+{
+    struct error err = {0};
+    unsigned told = 0;
+    struct claim writer;
+    struct claim second;
+
+    claims_listen(*state, remember, &told);
+    assert_succeeds(claim_take(*state, "s", &writer, &err));
+    assert_fails(claim_take(*state, "s", &second, &err), ERR_BUSY);
+    claim_release(&writer);
+    assert_int_equal(told, 0); /* a second writer gives up */
+    assert_succeeds(claim_take(*state, "s", &writer, &err));
+    assert_false(claim_try(*state, "s", &second));
+    assert_false(claim_try(*state, "s", &second));
+    assert_int_equal(told, 0);
+    claim_release(&writer);
+    assert_int_equal(told, 1);
+    assert_true(claim_try(*state, "s", &second));
+    claim_release(&second);
+    assert_int_equal(told, 1);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
@@ -162,6 +191,7 @@ int main(void)
         TEST(a_writer_waits_for_whoever_only_reads),
         TEST(whoever_only_reads_waits_for_a_writer),
         TEST(who_would_not_wait_is_told_that_it_is_held),
+        TEST(whoever_could_not_look_is_told_of_the_release),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
