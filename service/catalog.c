@@ -287,6 +287,41 @@ bool catalog_agrees(struct catalog *catalog, const struct snapshot *snapshot)
     return render(snapshot, &json) && ask(catalog, snapshot->id, &json);
 }
 
+static struct catalog_entry take_entry(sqlite3_stmt *query)
+{
+    const char *id = (const char *)sqlite3_column_text(query, 1);
+    struct catalog_entry entry = {
+        .number = sqlite3_column_int64(query, 0),
+        .seen = {.inode = (uint64_t)sqlite3_column_int64(query, 2),
+                 .fingerprint = (uint64_t)sqlite3_column_int64(query, 3),
+                 .allocated_bytes = (uint64_t)sqlite3_column_int64(query, 4)},
+        .status = status_of(sqlite3_column_int(query, 5)),
+    };
+
+    snprintf(entry.id, sizeof entry.id, "%s", id ? id : "");
+    return entry;
+}
+
+static bool look(struct catalog *catalog, const char *id, struct catalog_entry *out)
+{
+    sqlite3_stmt *query = catalog_statement(catalog, STATEMENT_LOOK);
+
+    sqlite3_bind_text(query, 1, id, -1, SQLITE_STATIC);
+    const int code = sqlite3_step(query);
+    if (code == SQLITE_ROW)
+        *out = take_entry(query);
+    sqlite3_reset(query);
+    return catalog_check(catalog, code) && code == SQLITE_ROW;
+}
+
+bool catalog_find(struct catalog *catalog, const char *id, struct catalog_entry *out)
+{
+    pthread_mutex_lock(&catalog->mutex);
+    bool is_found = catalog->database.handle && look(catalog, id, out);
+    pthread_mutex_unlock(&catalog->mutex);
+    return is_found;
+}
+
 static int walk(sqlite3_stmt *query, int64_t number, struct catalog_entry *out, size_t max,
                 size_t *count)
 {
@@ -294,16 +329,8 @@ static int walk(sqlite3_stmt *query, int64_t number, struct catalog_entry *out, 
 
     sqlite3_bind_int64(query, 1, number);
     sqlite3_bind_int64(query, 2, (int64_t)max);
-    for (*count = 0; (code = sqlite3_step(query)) == SQLITE_ROW; (*count)++) {
-        struct catalog_entry *entry = &out[*count];
-        const char *id = (const char *)sqlite3_column_text(query, 1);
-        entry->number = sqlite3_column_int64(query, 0);
-        snprintf(entry->id, sizeof entry->id, "%s", id ? id : "");
-        entry->seen.inode = (uint64_t)sqlite3_column_int64(query, 2);
-        entry->seen.fingerprint = (uint64_t)sqlite3_column_int64(query, 3);
-        entry->seen.allocated_bytes = (uint64_t)sqlite3_column_int64(query, 4);
-        entry->status = status_of(sqlite3_column_int(query, 5));
-    }
+    for (*count = 0; (code = sqlite3_step(query)) == SQLITE_ROW; (*count)++)
+        out[*count] = take_entry(query);
     sqlite3_reset(query);
     return code;
 }

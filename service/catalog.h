@@ -80,13 +80,16 @@ struct snapshot_query {
 bool catalog_query(struct catalog *catalog, const struct snapshot_query *query,
                    struct snapshot_page *out, struct error *err);
 
-/* For reconcile.c: what the catalogue knows of the looks of a directory. */
+/* For reconcile.c and watch.c: what the catalogue knows of the looks of a directory. */
 struct catalog_entry {
     int64_t number; /* where the walk goes on */
     char id[ID_MAX + 1];
     struct sighting seen;
     enum snapshot_status status;
 };
+
+/* The entry for this id; false if there is none, or the catalogue failed. */
+bool catalog_find(struct catalog *catalog, const char *id, struct catalog_entry *out);
 
 /* The next entries after `number`, which is 0 in the beginning: at most `max`, fewer only at the
  * end. False if the catalogue failed, which its keeper will mend. */

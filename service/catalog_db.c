@@ -25,6 +25,8 @@ static const char *const sources[STATEMENT__COUNT] = {
     [STATEMENT_REMOVE_DOCUMENT] = "DELETE FROM document WHERE number = ?1",
     [STATEMENT_WALK] = "SELECT number, id, inode, fingerprint, allocated_bytes, status"
                        " FROM snapshot WHERE number > ?1 ORDER BY number LIMIT ?2",
+    [STATEMENT_LOOK] = "SELECT number, id, inode, fingerprint, allocated_bytes, status"
+                       " FROM snapshot WHERE id = ?1",
     [STATEMENT_COUNT] = "SELECT status, count(*), sum(memory_bytes), sum(state_bytes),"
                         " sum(allocated_bytes) FROM snapshot GROUP BY status",
     [STATEMENT_SET_META] = "INSERT OR REPLACE INTO meta VALUES (?1, ?2)",

@@ -57,12 +57,14 @@ void reconcile_one(struct service *service, const char *id)
     reconcile_claimed(service, id);
 }
 
-void reconcile_if_idle(struct service *service, const char *id)
+bool reconcile_if_idle(struct service *service, const char *id)
 {
     auto_claim struct claim claim;
 
-    if (claim_try(&service->claims, id, &claim))
-        reconcile_claimed(service, id);
+    if (!claim_try(&service->claims, id, &claim))
+        return false;
+    reconcile_claimed(service, id);
+    return true;
 }
 
 /* What stands in snapshots/, to be looked up by name. */
@@ -188,6 +190,8 @@ static bool is_to_be_read(const struct service *service, const struct catalog_en
 struct pass {
     struct service *service;
     enum reconcile_depth depth;
+    bool (*rest)(void *context); /* NULL: somebody waits for this pass */
+    void *context;
     struct names *names;
     pthread_mutex_t mutex; /* of the walk */
     int64_t walked;
@@ -195,6 +199,23 @@ struct pass {
     atomic_size_t next; /* name to be looked at */
     atomic_size_t read; /* how many were not known as they are */
 };
+
+static void read_one(struct pass *pass, const char *id)
+{
+    if (pass->rest)
+        reconcile_if_idle(pass->service, id);
+    else
+        reconcile_one(pass->service, id);
+}
+
+/* Between two pieces of work; a pass that is not to go on has failed. */
+static bool goes_on(struct pass *pass)
+{
+    if (!pass->rest || pass->rest(pass->context))
+        return true;
+    pass->has_failed = true;
+    return false;
+}
 
 /* Fetches the next stretch of entries; false at the end. */
 static bool take_stretch(struct pass *pass, struct catalog_entry *entries, size_t *count)
@@ -220,11 +241,11 @@ static void look_at_entries(struct pass *pass)
     struct catalog_entry *entries = malloc(WALK_COUNT * sizeof *entries);
     size_t count;
 
-    while (entries && take_stretch(pass, entries, &count))
+    while (entries && goes_on(pass) && take_stretch(pass, entries, &count))
         for (size_t i = 0; i < count; i++) {
             struct name *name = find_name(pass->names, entries[i].id);
             if (!name)
-                reconcile_one(pass->service, entries[i].id);
+                read_one(pass, entries[i].id);
             else
                 name->is_known =
                     !is_to_be_read(pass->service, &entries[i], name, pass->depth);
@@ -238,7 +259,9 @@ static void read_the_rest(struct pass *pass)
 {
     for (size_t i; (i = atomic_fetch_add(&pass->next, 1)) < pass->names->count;)
         if (!pass->names->items[i].is_known) {
-            reconcile_one(pass->service, name_text(pass->names, i));
+            if (!goes_on(pass))
+                return;
+            read_one(pass, name_text(pass->names, i));
             atomic_fetch_add(&pass->read, 1);
         }
 }
@@ -292,28 +315,44 @@ static void log_pass(const struct pass *pass, uint64_t begun_ns)
               LOG_NUMBER("duration_ms", duration_ns / 1000000));
 }
 
-bool reconcile_all(struct service *service, enum reconcile_depth depth, unsigned threads)
+static bool run_pass(struct pass *pass, unsigned threads)
 {
     const uint64_t begun_ns = clock_monotonic_ns();
     auto_names struct names names = {0};
-    struct pass pass = {.service = service, .depth = depth, .names = &names};
     struct error err;
 
-    if (!list_names(service, &names, &err)) {
+    if (!list_names(pass->service, &names, &err)) {
         log_event(LOG_ERROR, "snapshots could not be listed", LOG_TEXT("detail", err.message));
-        catalog_not_completed(service->catalog);
         return false;
     }
-    pthread_mutex_init(&pass.mutex, NULL);
-    run_step(&pass, look_at_entries, threads);
-    if (!pass.has_failed)
-        run_step(&pass, read_the_rest, threads);
-    pthread_mutex_destroy(&pass.mutex);
-    if (pass.has_failed) {
+    pass->names = &names;
+    pthread_mutex_init(&pass->mutex, NULL);
+    run_step(pass, look_at_entries, threads);
+    if (!pass->has_failed)
+        run_step(pass, read_the_rest, threads);
+    pthread_mutex_destroy(&pass->mutex);
+    if (!pass->has_failed && !pass->rest)
+        log_pass(pass, begun_ns);
+    return !pass->has_failed;
+}
+
+bool reconcile_all(struct service *service, enum reconcile_depth depth, unsigned threads)
+{
+    struct pass pass = {.service = service, .depth = depth};
+    bool is_whole = run_pass(&pass, threads);
+
+    if (is_whole)
+        catalog_completed(service->catalog);
+    else
         catalog_not_completed(service->catalog);
-        return false;
-    }
-    catalog_completed(service->catalog);
-    log_pass(&pass, begun_ns);
-    return true;
+    return is_whole;
+}
+
+/* What others write is passed by, and the catalogue may be empty: no query is to rely on it. */
+bool reconcile_gently(struct service *service, enum reconcile_depth depth,
+                      bool (*rest)(void *context), void *context)
+{
+    struct pass pass = {.service = service, .depth = depth, .rest = rest, .context = context};
+
+    return run_pass(&pass, 1);
 }
