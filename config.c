@@ -31,6 +31,7 @@ static const struct option table[] = {
     {"--capture",         "WAY",     "link",           "link, reflink, copy or isolate",         OPTION_CHOICE,  AT(capture),         0, 0, capture_names},
     {"--max-state",       "BYTES",   "1G",             "largest device state taken in",          OPTION_BYTES,   AT(max_state_bytes), 1, (uint64_t)1 << 40},
     {"--lock-wait",       "SECONDS", "10",             "wait for a predecessor to let go",       OPTION_SECONDS, AT(lock_wait_s),     0, 3600},
+    {"--rescan",          "SECONDS", "600",            "between looks at all snapshots; 0: none", OPTION_SECONDS, AT(rescan_s),     0, 604800},
     {"--event-threads",   "N",       "2",              "threads that parse and answer",          OPTION_COUNT,   AT(event_threads),   1, 64},
     {"--max-connections", "N",       "4096",           "connections at a time",                  OPTION_COUNT,   AT(max_connections), 64, 1000000},
     {"--max-connections-per-address", "N", "1024",     "of one client; 0 for no limit",          OPTION_COUNT,   AT(max_connections_per_address), 0, 1000000},

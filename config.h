@@ -21,6 +21,7 @@ struct config {
     enum capture capture;
     uint64_t max_state_bytes;
     uint64_t lock_wait_s;
+    uint64_t rescan_s;
     struct option_list hosts;
     struct option_list origins;
     char *token_file;

@@ -40,6 +40,7 @@ static struct service *open_service(const struct config *config, struct error *e
         .memory_root_count = config->memory_roots.count,
         .capture = config->capture,
         .lock_wait_s = (unsigned)config->lock_wait_s,
+        .rescan_s = (unsigned)config->rescan_s,
         .state_max_bytes = config->max_state_bytes,
         .queue_max = config->max_queued,
     };

@@ -7,7 +7,8 @@
 #include <unistd.h>
 
 #include "base/process.h"
-#include "service/reconcile.h"
+#include "service/rescan.h"
+#include "service/watch.h"
 #include "service/writer.h"
 
 /* Threads per lane. Publishing waits for flushes, which the filesystem commits together: it gains
@@ -69,17 +70,37 @@ static bool open_store(struct service *service, const struct service_settings *s
     return probe(service, err);
 }
 
-/* The catalogue as it is on disk when the first request comes. If it cannot be brought there now,
- * upkeep goes on trying, and lists wait. */
-static bool open_catalog(struct service *service, struct error *err)
+static void note_release(void *context, const char *id)
+{
+    const struct service *service = context;
+
+    watch_mention(service->watch, id, WATCH_RELEASED);
+}
+
+static void note_event(void *context, enum catalog_event event, const char *id)
+{
+    const struct service *service = context;
+
+    if (event == EVENT_INCOMPLETE || event == EVENT_DAMAGED)
+        watch_mention(service->watch, id, WATCH_UNFINISHED);
+}
+
+/* The catalogue as it is on disk when the first request comes, and from then on. If it cannot be
+ * brought there now, upkeep goes on trying, and lists wait. */
+static bool open_catalog(struct service *service, unsigned rescan_s, struct error *err)
 {
     service->catalog = catalog_open(service->store, service->metrics, err);
-    if (!service->catalog || !upkeep_start(service, err))
+    if (!service->catalog || !(service->watch = watch_open(service, err)))
+        return false;
+    claims_listen(&service->claims, note_release, service);
+    catalog_listen(service->catalog, note_event, service);
+    if (!upkeep_start(service, err))
         return false;
     reconcile_all(service,
                   catalog_was_closed(service->catalog) ? RECONCILE_NAMES : RECONCILE_LOOKS,
                   reconcile_threads());
-    return true;
+    return (service->rescan = rescan_start(service, rescan_s, err))
+        && watch_start(service->watch, err);
 }
 
 static bool open_metrics(struct service *service, struct error *err)
@@ -109,7 +130,8 @@ struct service *service_open(const struct service_settings *settings, struct err
                     roots_open(settings->memory_roots, settings->memory_root_count, err))
             && open_store(service, settings, err)
             && (service->cache = cache_open(service->store, err))
-            && open_catalog(service, err) && start_lanes(service, settings->queue_max, err)
+            && open_catalog(service, settings->rescan_s, err)
+            && start_lanes(service, settings->queue_max, err)
         ? TAKE(service)
         : NULL;
 }
@@ -139,7 +161,10 @@ void service_close(struct service *service)
         return;
     for (size_t i = 0; i < LANE__COUNT; i++)
         lane_stop(service->lanes[i]);
+    watch_stop(service->watch);
+    rescan_stop(service->rescan);
     upkeep_stop(service);
+    watch_close(service->watch);
     catalog_close(service->catalog);
     cache_close(service->cache);
     store_close(service->store);

@@ -16,12 +16,16 @@
 #include "service/survey.h"
 #include "service/upkeep.h"
 
+struct rescan;
+struct watch;
+
 struct service_settings {
     const char *store;         /* absolute path */
     char *const *memory_roots; /* absolute paths of directories */
     size_t memory_root_count;
     enum capture capture; /* where a request names none */
     unsigned lock_wait_s;
+    unsigned rescan_s; /* how often to look at all snapshots; 0: only when changes were lost */
     uint64_t state_max_bytes;
     size_t queue_max; /* that waits for a thread, in each lane */
 };
@@ -34,6 +38,8 @@ struct service {
     struct claims claims;
     struct catalog *catalog;
     struct upkeep upkeep;
+    struct watch *watch;
+    struct rescan *rescan;
     struct lane *lanes[LANE__COUNT];
     enum capture capture;
     uint64_t state_max_bytes;

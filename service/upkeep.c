@@ -1,6 +1,7 @@
 #include "service/upkeep.h"
 
 #include "service/reconcile.h"
+#include "service/watch.h"
 
 static void *keep_up(void *context)
 {
@@ -12,8 +13,9 @@ static void *keep_up(void *context)
             catalog_commit(service->catalog);
             break;
         case TASK_REOPEN:
-            if (catalog_reopen(service->catalog))
-                reconcile_all(service, RECONCILE_LOOKS, reconcile_threads());
+            if (catalog_reopen(service->catalog)
+                && reconcile_all(service, RECONCILE_LOOKS, reconcile_threads()))
+                watch_review(service->watch);
             break;
         default:
             return NULL;

@@ -18,6 +18,8 @@
 #include "codec/manifest_pb.h"
 #include "codec/snapshot.h"
 #include "service/file.h"
+#include "service/rescan.h"
+#include "service/watch.h"
 
 #define STATE_MAX    ((uint64_t)64 << 20)
 #define QUEUE_MAX    256
@@ -123,6 +125,12 @@ struct path fixture_snapshot(const struct fixture *fixture, const char *id, cons
 }
 
 /* When each of the lane's threads is at the meeting, none is at anything else. */
+void fixture_hush(struct fixture *fixture)
+{
+    watch_stop(fixture->service->watch);
+    rescan_stop(TAKE(fixture->service->rescan));
+}
+
 void fixture_settle(struct fixture *fixture)
 {
     struct meeting meeting = {PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, 0, 0};

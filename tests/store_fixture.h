@@ -36,6 +36,9 @@ struct path fixture_snapshot(const struct fixture *fixture, const char *id, cons
 /* Waits until everything that was handed to the bulk lane is done. */
 void fixture_settle(struct fixture *fixture);
 
+/* Ends the threads that look at the disk by themselves: what a test counts then is its own. */
+void fixture_hush(struct fixture *fixture);
+
 /* Closes, and removes the directory with all that is in it. */
 void fixture_remove(struct fixture *fixture);
 

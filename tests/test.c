@@ -253,6 +253,18 @@ void test_get(struct test *test, const char *path, struct answer *out)
     test_call(test, &(struct call){.path = path}, out);
 }
 
+double test_series(struct test *test, const char *series)
+{
+    auto_answer struct answer answer = {0};
+    auto_text struct text begin = {0};
+
+    test_get(test, "/metrics", &answer);
+    assert_int_equal(answer.status, 200);
+    must(text_appendf(&begin, "\n%s ", series), "memory");
+    const char *line = strstr(answer.body.data, begin.data);
+    return line ? strtod(line + begin.len, NULL) : -1;
+}
+
 void test_create(struct test *test, const char *id, const struct path *memory, unsigned vp_count)
 {
     auto_answer struct answer answer = {0};

@@ -72,6 +72,9 @@ void test_send(struct test *test, const char *method, const char *path, struct a
                const char *fmt, ...) __attribute__((format(printf, 5, 6)));
 void test_get(struct test *test, const char *path, struct answer *out);
 
+/* The value of a metric's series, "name{labels}", by now; -1 if it is not there. */
+double test_series(struct test *test, const char *series);
+
 /* Creates a snapshot by the required members alone, and fails the test if it is not made. */
 void test_create(struct test *test, const char *id, const struct path *memory, unsigned vp_count);
 

@@ -8,22 +8,9 @@
 
 #define OPENMETRICS "Accept: application/openmetrics-text; version=1.0.0"
 
-/* The value of a series, "name{labels}", by now; -1 if it is not there. */
-static double read_series(struct test *test, const char *series)
-{
-    auto_answer struct answer answer = {0};
-    auto_text struct text begin = {0};
-
-    test_get(test, "/metrics", &answer);
-    assert_int_equal(answer.status, 200);
-    must(text_appendf(&begin, "\n%s ", series), "memory");
-    const char *line = strstr(answer.body.data, begin.data);
-    return line ? strtod(line + begin.len, NULL) : -1;
-}
-
 static void assert_series(struct test *test, const char *series, double expected)
 {
-    double value = read_series(test, series);
+    double value = test_series(test, series);
 
     if (value < expected || value > expected)
         fail_msg("%s is %g, not %g", series, value, expected);
@@ -35,7 +22,7 @@ static void await_series(struct test *test, const char *series, double expected)
     const uint64_t deadline = clock_monotonic_ns() + 20000000000U;
     double value;
 
-    while ((value = read_series(test, series)) < expected || value > expected)
+    while ((value = test_series(test, series)) < expected || value > expected)
         if (clock_monotonic_ns() > deadline)
             fail_msg("%s stays %g, not %g", series, value, expected);
 }
@@ -60,12 +47,12 @@ static void requests_are_counted_by_operation_and_status(void **state)
     await_series(test, "vmsnapd_request_failures_total{code=\"not_found\"}", 1);
     await_series(test, "vmsnapd_request_failures_total{code=\"io_error\"}", 0);
     await_series(test, "vmsnapd_request_duration_seconds_count{operation=\"getSnapshot\"}", 2);
-    assert_true(read_series(test, "vmsnapd_request_duration_seconds_sum"
+    assert_true(test_series(test, "vmsnapd_request_duration_seconds_sum"
                                   "{operation=\"createSnapshot\"}")
                 > 0);
     await_series(test, "vmsnapd_response_bytes_total{operation=\"getSnapshot\"}",
                  (double)(found.body.len + missing.body.len));
-    assert_true(read_series(test, "vmsnapd_request_bytes_total"
+    assert_true(test_series(test, "vmsnapd_request_bytes_total"
                                   "{operation=\"createSnapshot\"}")
                 > 60);
     await_series(test, "vmsnapd_capture_duration_seconds_count{capture=\"link\"}", 1);
@@ -108,7 +95,7 @@ static void connections_are_counted_while_they_are_open(void **state)
     for (int i = 0; i < 3; i++)
         close(idle[i]);
     await_series(test, "vmsnapd_connections", 1);
-    assert_true(read_series(test, "vmsnapd_connections_accepted_total") >= 5);
+    assert_true(test_series(test, "vmsnapd_connections_accepted_total") >= 5);
 }
 
 static void who_leaves_without_an_answer_is_counted(void **state)
@@ -159,12 +146,12 @@ static void the_room_in_the_store_is_told(void **state)
     struct timespec now;
 
     clock_gettime(CLOCK_REALTIME, &now);
-    while (read_series(test, "vmsnapd_store_measured_timestamp_seconds") < 0)
+    while (test_series(test, "vmsnapd_store_measured_timestamp_seconds") < 0)
         continue;
-    double measured = read_series(test, "vmsnapd_store_measured_timestamp_seconds");
+    double measured = test_series(test, "vmsnapd_store_measured_timestamp_seconds");
     assert_true(measured > (double)now.tv_sec - 1 && measured < (double)now.tv_sec + 60);
-    double size = read_series(test, "vmsnapd_store_size_bytes");
-    double left = read_series(test, "vmsnapd_store_free_bytes");
+    double size = test_series(test, "vmsnapd_store_size_bytes");
+    double left = test_series(test, "vmsnapd_store_free_bytes");
     assert_true(left > 0 && left <= size);
 }
 

@@ -366,16 +366,24 @@ static void a_failing_clone_leaves_things_as_they_were(void **state)
         skip();
     fixture_make(&on_btrfs, at.text);
     fixture_open(&on_btrfs);
+    fixture_hush(&on_btrfs);
     fail_disk(&on_btrfs, &by_reflink);
     fail_memory(&on_btrfs, &by_reflink);
     fixture_remove(&on_btrfs);
     mounts_end(at.text);
 }
 
+static int set_up(void **state)
+{
+    fixture_setup(state);
+    fixture_hush(*state);
+    return 0;
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-#define TEST(name) cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, fixture_teardown)
         TEST(a_failing_disk_leaves_things_as_they_were),
         TEST(a_failing_look_leaves_things_as_they_were),
         TEST(lack_of_memory_leaves_things_as_they_were),
