@@ -147,7 +147,7 @@ void response_init(struct response *response)
     response->status = 0;
     response->close = false;
     response->header_count = response->room_used = 0;
-    response->text = (struct text){0};
+    response->link = response->text = (struct text){0};
     response->data = NULL;
     response->cached = NULL;
     response->file = -1;
@@ -156,6 +156,7 @@ void response_init(struct response *response)
 
 void response_clear(struct response *response)
 {
+    text_clear(&response->link);
     text_clear(&response->text);
     if (response->cached)
         cached_release(response->cached);

@@ -145,6 +145,7 @@ struct response {
     } headers[RESPONSE_HEADERS_MAX];
     char room[RESPONSE_ROOM]; /* of formatted values */
     size_t room_used;
+    struct text link;            /* a header's value, of any length */
     struct text text;            /* an owned body, or */
     const void *data;            /* a borrowed one of data_len bytes, or */
     const struct cached *cached; /* one that data lies in, held; or */

@@ -15,17 +15,17 @@ static void add_fault(struct faults *faults, const char *name, const char *detai
     faults_add(faults, pointer, "%s", detail);
 }
 
-/* Is `name` one of the space-separated `names`? */
-static bool is_known(const char *name, const char *names)
+/* Where one of the space-separated `names` ends; NULL if `name` is none of them. */
+static const char *find_end(const char *name, const char *names)
 {
     size_t len = strlen(name);
 
-    if (len == 0 || strchr(name, ' '))
-        return false;
+    if (len == 0 || strpbrk(name, " +"))
+        return NULL;
     for (const char *at = names; (at = strstr(at, name)) != NULL; at += len)
-        if ((at == names || at[-1] == ' ') && (at[len] == '\0' || at[len] == ' '))
-            return true;
-    return false;
+        if ((at == names || at[-1] == ' ') && strchr(" +", at[len]))
+            return at + len;
+    return NULL;
 }
 
 /* Decodes to the end of query->bytes; what is not text becomes "". */
@@ -51,9 +51,11 @@ static bool decode(struct query *query, const char *part, size_t len, bool *is_t
 static bool is_acceptable(const struct query *query, const char *names, const char *name,
                           bool is_text, struct faults *faults)
 {
-    if (!is_known(name, names))
+    const char *end = find_end(name, names);
+
+    if (!end)
         add_fault(faults, name, "unknown parameter");
-    else if (query_text(query, name))
+    else if (*end != '+' && query_text(query, name))
         add_fault(faults, name, "is given more than once");
     else if (!is_text)
         add_fault(faults, name, "must be UTF-8 without U+0000");
@@ -101,11 +103,21 @@ bool query_parse(const char *string, const char *names, struct query *out, struc
     return true;
 }
 
+const char *query_name_at(const struct query *query, size_t index)
+{
+    return query->bytes + query->parameters[index].name;
+}
+
+const char *query_value_at(const struct query *query, size_t index)
+{
+    return query->bytes + query->parameters[index].value;
+}
+
 const char *query_text(const struct query *query, const char *name)
 {
     for (size_t i = 0; i < query->count; i++)
-        if (strcmp(query->bytes + query->parameters[i].name, name) == 0)
-            return query->bytes + query->parameters[i].value;
+        if (strcmp(query_name_at(query, i), name) == 0)
+            return query_value_at(query, i);
     return NULL;
 }
 
@@ -126,7 +138,8 @@ uint64_t query_number(const struct query *query, const char *name, uint64_t min,
 
     if (!value)
         return fallback;
-    if (number_parse(value, strlen(value), &number) && number >= min && number <= max)
+    bool is_plain = value[0] != '0' || value[1] == '\0';
+    if (is_plain && number_parse(value, strlen(value), &number) && number >= min && number <= max)
         return number;
     char detail[96];
     snprintf(detail, sizeof detail, "must be a number from %" PRIu64 " to %" PRIu64, min, max);

@@ -7,7 +7,7 @@
 
 #include "codec/fields.h"
 
-#define QUERY_PARAMETERS_MAX 16
+#define QUERY_PARAMETERS_MAX 32
 #define QUERY_BYTES_MAX      4096
 
 struct query {
@@ -20,12 +20,17 @@ struct query {
 };
 
 /* `string` is what follows '?' in the raw target; `names` are those that the route takes, separated
- * by spaces. Only percent-decoding (RFC 3986): '+' is a plus, not a space. A name without '=' has
- * the value "". Unknown and repeated names and values that are not text go to `faults`, with
- * pointers like "?limit"; whoever reads the last parameter asks faults_none().
+ * by spaces; a '+' behind one says that it may be repeated. Only percent-decoding (RFC 3986): a '+'
+ * in the query is a plus, not a space. A name without '=' has the value "". Names that are unknown,
+ * or repeated and may not be, and values that are not text go to `faults`, with pointers like
+ * "?limit"; whoever reads the last parameter asks faults_none().
  * ERR_BAD_REQUEST for a malformed escape, or for more than the bounds above. */
 bool query_parse(const char *string, const char *names, struct query *out, struct faults *faults,
                  struct error *err);
+
+/* Of the parameters, which are in their order; borrowed from the query. */
+const char *query_name_at(const struct query *query, size_t index);
+const char *query_value_at(const struct query *query, size_t index);
 
 /* NULL if it was not given; else borrowed from the query. */
 const char *query_text(const struct query *query, const char *name);

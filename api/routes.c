@@ -9,7 +9,7 @@
 /* method, pattern, handler, first step on the event loop, operationId, scope, lane, query,
  * largest body */
 const struct route routes[] = {
-    {GET,    "/snapshots",                  snapshot_list_handler,     NULL,                    "listSnapshots",    SCOPE_READ,   LANE_READ,    "limit cursor include", 0},
+    {GET,    "/snapshots",                  snapshot_list_handler,     NULL,                    "listSnapshots",    SCOPE_READ,   LANE_READ,    "limit cursor sort total include label+ architecture status held created_after created_before memory_min memory_max openvmm_version q", 0},
     {POST,   "/snapshots",                  snapshot_create_handler,   snapshot_create_first,   "createSnapshot",   SCOPE_WRITE,  LANE_PUBLISH, "",                     BODY_STREAM},
     {GET,    "/snapshots/{id}",             snapshot_get_handler,      NULL,                    "getSnapshot",      SCOPE_READ,   LANE_READ,    "include",              0},
     {PUT,    "/snapshots/{id}",             snapshot_replace_handler,  snapshot_replace_first,  "replaceSnapshot",  SCOPE_WRITE,  LANE_PUBLISH, "force",                BODY_STREAM},

@@ -1,6 +1,7 @@
 #include <stdio.h>
 
 #include "api/handlers.h"
+#include "api/listing.h"
 #include "api/negotiate.h"
 #include "api/tag.h"
 #include "api/upload.h"
@@ -22,50 +23,18 @@ static bool wants_live(struct request *request, bool *live, struct error *err)
     return faults_none(&request->faults, err);
 }
 
-/* The next page's address: whole, so that a client can follow it as it is, where it is known. */
-static void link_next(const struct request *request, const char *cursor, uint64_t limit, bool live,
-                      struct response *response)
-{
-    const struct client *client = &request->client;
-    bool is_whole = host_is_valid(client->host);
-
-    response_headerf(response, "Link",
-                     "<%s%s%.*s%.*s/snapshots?limit=%d&cursor=%s%s>; rel=\"next\"",
-                     is_whole ? client->scheme : "", is_whole ? "://" : "",
-                     is_whole ? (int)client->host.len : 0, client->host.at,
-                     (int)client->prefix.len, client->prefix.at, (int)limit, cursor,
-                     live ? "&include=live" : "");
-}
-
-static bool read_cursor(struct request *request, char **after, struct error *err)
-{
-    const char *cursor = query_text(&request->query, "cursor");
-
-    if (!cursor || cursor_decode(cursor, after, err))
-        return true;
-    if (err->code != ERR_INVALID)
-        return false;
-    faults_add(&request->faults, "?cursor", "%s", err->message);
-    return true;
-}
-
 bool snapshot_list_handler(struct request *request, struct response *response, struct error *err)
 {
     auto_snapshot_page struct snapshot_page page = {0};
     auto_text struct text cursor = {0};
-    auto_free char *after = NULL;
-    bool live;
-    uint64_t limit = query_number(&request->query, "limit", 1, PAGE_LIMIT_MAX, PAGE_LIMIT_DEFAULT,
-                                  &request->faults);
+    auto_listing struct listing listing = {0};
 
-    if (!read_cursor(request, &after, err) || !wants_live(request, &live, err)
-        || !snapshot_list(request->service, after ? after : "", limit,
-                          live, &page, err)
-        || (page.more && !cursor_encode(page.items[page.count - 1].id, &cursor, err))
-        || !snapshot_page_to_json(&page, cursor.data, &response->text, err))
+    if (!listing_read(request, &listing, err)
+        || !snapshot_list(request->service, &listing.query, listing.wants_live, &page, err)
+        || (page.more && !cursor_encode(&listing.query, &page.last, &cursor, err))
+        || !snapshot_page_to_json(&page, cursor.data, &response->text, err)
+        || (page.more && !listing_link_next(request, cursor.data, response, err)))
         return false;
-    if (page.more)
-        link_next(request, cursor.data, limit, live, response);
     response_header(response, "Cache-Control", "no-store");
     return response_json(response, 200);
 }

@@ -11,6 +11,7 @@ extern const struct field_type field_string;    /* char *: a string without U+00
 extern const struct field_type field_strings;   /* struct strings; `max` is for all together */
 extern const struct field_type field_labels;    /* struct labels */
 extern const struct field_type field_capture;   /* enum capture */
+extern const struct field_type field_filter;    /* struct snapshot_filter */
 extern const struct field_type field_timestamp; /* struct timestamp: RFC 3339, or an object */
 
 #define ID_RULE "must match [A-Za-z0-9][A-Za-z0-9._-]{0,127}"

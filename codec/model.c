@@ -154,6 +154,15 @@ static void clear_texts(struct text *texts, size_t count)
     free(texts);
 }
 
+void snapshot_filter_clear(struct snapshot_filter *filter)
+{
+    labels_clear(&filter->labels);
+    free(filter->architecture);
+    free(filter->openvmm_version);
+    free(filter->part);
+    *filter = (struct snapshot_filter){0};
+}
+
 void snapshot_page_clear(struct snapshot_page *page)
 {
     for (size_t i = 0; i < page->count; i++)
@@ -187,6 +196,7 @@ void verdict_clear(struct verdict *verdict)
 
 static const char *const capture_names[] = {NULL, "link", "reflink", "copy", "isolate"};
 static const char *const status_names[] = {"ready", "incomplete", "damaged"};
+static const char *const sort_names[] = {"id", "created_at", "memory_size_bytes"};
 static const char *const writer_names[] = {"none", "present", "unknown"};
 static const char *const expect_names[] = {"version", "architecture", "memory_size_bytes",
                                            "vp_count", "page_size", "memory", "state"};
@@ -194,6 +204,7 @@ static const char *const expect_names[] = {"version", "architecture", "memory_si
 #define COUNT(names) (sizeof(names) / sizeof *(names))
 _Static_assert(COUNT(capture_names) == CAPTURE__COUNT, "a capture has no name");
 _Static_assert(COUNT(status_names) == SNAPSHOT__COUNT, "a status has no name");
+_Static_assert(COUNT(sort_names) == SORT__COUNT, "an order has no name");
 _Static_assert(COUNT(writer_names) == WRITER__COUNT, "a writer has no name");
 _Static_assert(COUNT(expect_names) == EXPECT__COUNT, "an expectation has no name");
 
@@ -213,6 +224,30 @@ enum capture capture_of_name(const char *name)
 const char *snapshot_status_name(enum snapshot_status status)
 {
     return status_names[status];
+}
+
+static size_t find_name(const char *const *names, size_t count, const char *name)
+{
+    size_t i = 0;
+
+    while (i < count && strcmp(name, names[i]) != 0)
+        i++;
+    return i;
+}
+
+enum snapshot_status snapshot_status_of_name(const char *name)
+{
+    return (enum snapshot_status)find_name(status_names, SNAPSHOT__COUNT, name);
+}
+
+const char *snapshot_sort_name(enum snapshot_sort sort)
+{
+    return sort_names[sort];
+}
+
+enum snapshot_sort snapshot_sort_of_name(const char *name)
+{
+    return (enum snapshot_sort)find_name(sort_names, SORT__COUNT, name);
 }
 
 const char *writer_name(enum writer writer)

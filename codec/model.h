@@ -160,6 +160,48 @@ struct snapshot {
     char *linked_to; /* a create by link: the source, when it lives on; else NULL */
 };
 
+/* In what order a list comes; those that are alike in the order of their ids. */
+enum snapshot_sort {
+    SORT_ID,
+    SORT_CREATED_AT,
+    SORT_MEMORY_SIZE,
+    SORT__COUNT
+};
+
+/* Which snapshots are meant: those to which all that is given applies. */
+struct snapshot_filter {
+    struct labels labels; /* in any order; one without a value applies to any */
+    bool has_architecture, has_openvmm_version, has_part;
+    char *architecture, *openvmm_version;
+    char *part; /* of an id or a label, in upper or lower case */
+    bool has_status;
+    enum snapshot_status status;
+    bool has_held, held;
+    bool has_created_after, has_created_before;
+    struct timestamp created_after;  /* or then */
+    struct timestamp created_before; /* not then */
+    bool has_memory_min, has_memory_max;
+    uint64_t memory_min, memory_max; /* bytes, of the manifest; both included */
+};
+
+/* Where a snapshot stands in a list: numbers by which it is sorted, as the catalogue has them, and
+ * its id. */
+struct snapshot_key {
+    int64_t major, minor; /* 0 where they do not count */
+    char id[ID_MAX + 1];
+};
+
+/* Part of a list that is wanted. */
+struct snapshot_query {
+    struct snapshot_filter filter;
+    enum snapshot_sort sort;
+    bool is_descending;
+    bool has_after;
+    struct snapshot_key after; /* what comes before the part */
+    size_t limit;
+    bool wants_total;
+};
+
 /* A snapshot's document, as it is answered. */
 struct listed {
     char id[ID_MAX + 1];
@@ -170,7 +212,10 @@ struct listed {
 struct snapshot_page {
     struct listed *items;
     size_t count;
-    bool more; /* the list goes on after the last item */
+    bool more;                /* the list goes on after the last item, */
+    struct snapshot_key last; /* which stands here */
+    bool has_total;
+    uint64_t total; /* of the whole list */
 };
 
 /* What a restoring VM will be like; members not given are not checked. */
@@ -227,6 +272,7 @@ void creation_clear(struct creation *creation);
 void patch_clear(struct patch *patch);
 void record_clear(struct record *record);
 void snapshot_clear(struct snapshot *snapshot);
+void snapshot_filter_clear(struct snapshot_filter *filter);
 void snapshot_page_clear(struct snapshot_page *page);
 void expectation_clear(struct expectation *expectation);
 void verdict_clear(struct verdict *verdict);
@@ -235,7 +281,10 @@ void verdict_clear(struct verdict *verdict);
 const char *capture_name(enum capture capture);
 enum capture capture_of_name(const char *name); /* CAPTURE_UNKNOWN if it is none */
 const char *snapshot_status_name(enum snapshot_status status);
+enum snapshot_status snapshot_status_of_name(const char *name); /* SNAPSHOT__COUNT for none */
 const char *writer_name(enum writer writer);
+const char *snapshot_sort_name(enum snapshot_sort sort);
+enum snapshot_sort snapshot_sort_of_name(const char *name); /* SORT__COUNT if it is none */
 const char *expect_field_name(enum expect_field field);
 
 #define MODEL_OWN(type)                                 \
@@ -251,19 +300,21 @@ MODEL_OWN(creation)
 MODEL_OWN(patch)
 MODEL_OWN(record)
 MODEL_OWN(snapshot)
+MODEL_OWN(snapshot_filter)
 MODEL_OWN(snapshot_page)
 MODEL_OWN(expectation)
 MODEL_OWN(verdict)
 #undef MODEL_OWN
 
-#define auto_manifest      AUTO(manifest_clear)
-#define auto_state_units   AUTO(state_units_clear)
-#define auto_strings       AUTO(strings_clear)
-#define auto_labels        AUTO(labels_clear)
-#define auto_creation      AUTO(creation_clear)
-#define auto_patch         AUTO(patch_clear)
-#define auto_record        AUTO(record_clear)
-#define auto_snapshot      AUTO(snapshot_clear)
-#define auto_snapshot_page AUTO(snapshot_page_clear)
-#define auto_expectation   AUTO(expectation_clear)
-#define auto_verdict       AUTO(verdict_clear)
+#define auto_manifest        AUTO(manifest_clear)
+#define auto_state_units     AUTO(state_units_clear)
+#define auto_strings         AUTO(strings_clear)
+#define auto_labels          AUTO(labels_clear)
+#define auto_creation        AUTO(creation_clear)
+#define auto_patch           AUTO(patch_clear)
+#define auto_record          AUTO(record_clear)
+#define auto_snapshot        AUTO(snapshot_clear)
+#define auto_snapshot_filter AUTO(snapshot_filter_clear)
+#define auto_snapshot_page   AUTO(snapshot_page_clear)
+#define auto_expectation     AUTO(expectation_clear)
+#define auto_verdict         AUTO(verdict_clear)

@@ -20,6 +20,7 @@ struct fresh {
     const struct snapshot *snapshot;
     const struct sighting *seen;
     struct text json;
+    struct text words;
 };
 
 static enum snapshot_status status_of(int value)
@@ -59,6 +60,18 @@ static bool render(const struct snapshot *snapshot, struct text *out)
     return snapshot_to_json(&plain, out, &ignored);
 }
 
+/* What a search looks into: the id and the labels, a line each, in lower case (of ASCII). */
+static bool list_words(const struct snapshot *snapshot, struct text *out)
+{
+    const struct labels *labels = &snapshot->record.labels; /* empty where there is no record */
+
+    text_appends(out, snapshot->id);
+    for (size_t i = 0; i < labels->count; i++)
+        text_appendf(out, "\n%s:%s", labels->items[i].key, labels->items[i].value);
+    catalog_fold(text_failed(out) ? NULL : out->data);
+    return !text_failed(out);
+}
+
 static void bind_text(sqlite3_stmt *statement, int place, bool has, const struct text *text)
 {
     if (has)
@@ -88,6 +101,7 @@ static void bind_entry(sqlite3_stmt *statement, const struct fresh *fresh)
     sqlite3_bind_int64(statement, 11, (int64_t)snapshot->memory_size_bytes);
     sqlite3_bind_int64(statement, 12, (int64_t)snapshot->state_size_bytes);
     sqlite3_bind_int64(statement, 13, (int64_t)fresh->seen->allocated_bytes);
+    bind_text(statement, 14, true, &fresh->words);
 }
 
 static bool run(struct catalog *catalog, sqlite3_stmt *statement)
@@ -207,7 +221,7 @@ void catalog_note(struct catalog *catalog, const struct snapshot *snapshot,
     struct fresh fresh = {.snapshot = snapshot, .seen = seen};
 
     (void)cause;
-    bool is_rendered = render(snapshot, &fresh.json);
+    bool is_rendered = render(snapshot, &fresh.json) && list_words(snapshot, &fresh.words);
     pthread_mutex_lock(&catalog->mutex);
     if (catalog->database.handle) {
         if (!is_rendered)
@@ -217,6 +231,7 @@ void catalog_note(struct catalog *catalog, const struct snapshot *snapshot,
     }
     pthread_mutex_unlock(&catalog->mutex);
     text_clear(&fresh.json);
+    text_clear(&fresh.words);
 }
 
 static bool run_for(struct catalog *catalog, enum statement kind, int64_t number)

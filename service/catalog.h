@@ -68,15 +68,10 @@ typedef void catalog_hook(void *context, enum catalog_event event, const char *i
 /* To be called before anything is noted. */
 void catalog_listen(struct catalog *catalog, catalog_hook *hook, void *context);
 
-/* One page of the list: what to begin after ("" for the beginning), and at most how many. */
-struct snapshot_query {
-    const char *after; /* an id */
-    size_t limit;
-};
-
-/* In the order of ids (by bytes), fewer than the limit if the documents are very large. The caller
- * clears `out`. Waits while the catalogue is being filled again; ERR_OVERLOADED if that takes long,
- * ERR_INTERNAL. */
+/* One page of a list, with fewer than the limit if the documents are very large. Ids are in the
+ * order of their bytes; what has no manifest comes before all that has by time, and counts as
+ * nothing by memory. The caller clears `out`. Waits while the catalogue is being filled again;
+ * ERR_OVERLOADED if that takes long, ERR_INTERNAL. */
 bool catalog_query(struct catalog *catalog, const struct snapshot_query *query,
                    struct snapshot_page *out, struct error *err);
 

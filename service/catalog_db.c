@@ -13,12 +13,13 @@ static const char *const sources[STATEMENT__COUNT] = {
                        " WHERE id = ?1",
     [STATEMENT_ADD] = "INSERT INTO snapshot (id, inode, fingerprint, status, held, created_s,"
                       " created_ns, memory, architecture, openvmm_version, memory_bytes,"
-                      " state_bytes, allocated_bytes)"
-                      " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
+                      " state_bytes, allocated_bytes, words)"
+                      " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)",
     [STATEMENT_CHANGE] = "UPDATE snapshot SET inode = ?2, fingerprint = ?3, status = ?4,"
                          " held = ?5, created_s = ?6, created_ns = ?7, memory = ?8,"
                          " architecture = ?9, openvmm_version = ?10, memory_bytes = ?11,"
-                         " state_bytes = ?12, allocated_bytes = ?13 WHERE id = ?1",
+                         " state_bytes = ?12, allocated_bytes = ?13, words = ?14"
+                         " WHERE id = ?1",
     [STATEMENT_ADD_DOCUMENT] = "INSERT INTO document VALUES (?1, ?2)",
     [STATEMENT_CHANGE_DOCUMENT] = "UPDATE document SET json = ?2 WHERE number = ?1",
     [STATEMENT_REMOVE] = "DELETE FROM snapshot WHERE number = ?1",
@@ -98,6 +99,8 @@ static int open_handle(const char *path, const char *store, struct database *dat
         code = schema_adopt(database->handle, store, why);
     if (code == SQLITE_OK)
         code = mark_open(database);
+    if (code == SQLITE_OK && !database->is_complete)
+        code = schema_underive(database->handle);
     return code == SQLITE_OK ? prepare(database) : code;
 }
 

@@ -52,6 +52,7 @@ struct catalog {
     const struct store *store;
     struct metrics *metrics;
     char *path;
+    uint64_t few; /* so many entries, and more, are not sorted to list some of them */
     catalog_hook *hook;
     void *hook_context;
 
@@ -84,6 +85,9 @@ void catalog_fall_behind(struct catalog *catalog);
 
 /* Locks the catalogue once it can be asked; false, unlocked, if that takes too long. */
 bool catalog_lock(struct catalog *catalog, struct error *err);
+
+/* To lower case, of ASCII alone, in which words of snapshots are compared. NULL is let be. */
+void catalog_fold(char *text);
 
 static inline sqlite3_stmt *catalog_statement(struct catalog *catalog, enum statement statement)
 {

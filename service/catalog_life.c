@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "service/catalog_db.h"
+#include "service/catalog_schema.h"
 #include "service/stage.h"
 
 #define SECOND UINT64_C(1000000000)
@@ -29,6 +30,9 @@
  * which on nobody may add to it meanwhile. */
 #define CHECKPOINT_PAGES 4096
 #define WAL_PAGES_MAX    32768
+
+/* So many are looked up and sorted in about a millisecond. */
+#define FEW 4096
 
 /* How long a query waits for a catalogue that is being filled. */
 #define QUERY_WAIT_S 10
@@ -158,6 +162,7 @@ struct catalog *catalog_open(const struct store *store, struct metrics *metrics,
     }
     catalog->store = store;
     catalog->metrics = metrics;
+    catalog->few = FEW;
     catalog->reopen_due_ns = catalog->commit_due_ns = NEVER;
     prepare_lock(catalog);
     if (!open_somewhere(catalog)) {
@@ -298,7 +303,8 @@ void catalog_completed(struct catalog *catalog)
         if (!catalog->is_behind)
             catalog->reopen_due_ns =
                 catalog->in_memory ? clock_monotonic_ns() + MEMORY_REST_NS : NEVER;
-        if (!was_filled && write_out(catalog))
+        if (!was_filled && write_out(catalog)
+            && catalog_check(catalog, schema_derive(catalog->database.handle)))
             catalog_check(catalog, database_set_meta(&catalog->database, "complete", 1));
         catalog_set_totals(catalog);
         metrics_set(catalog->metrics, METRIC_SNAPSHOTS_COUNTED, 0, clock_unix_ms() * 1000000);

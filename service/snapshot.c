@@ -314,13 +314,12 @@ static bool add_live(const struct service *service, struct snapshot_page *page, 
     return true;
 }
 
-bool snapshot_list(struct service *service, const char *after, size_t limit, bool live,
+bool snapshot_list(struct service *service, const struct snapshot_query *query, bool live,
                    struct snapshot_page *out, struct error *err)
 {
     auto_snapshot_page struct snapshot_page page = {0};
-    const struct snapshot_query query = {.after = after, .limit = limit};
 
-    if (!catalog_query(service->catalog, &query, &page, err)
+    if (!catalog_query(service->catalog, query, &page, err)
         || (live && !add_live(service, &page, err)))
         return false;
     *out = TAKE_AS(page, (struct snapshot_page){0});

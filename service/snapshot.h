@@ -71,11 +71,8 @@ bool snapshot_patch(struct service *service, const char *id, const struct patch 
 bool snapshot_get(struct service *service, const char *id, enum load_live live,
                   struct snapshot *out, struct error *err);
 
-/* At most `limit` snapshots, fewer if they are very large, in the order of their ids (by bytes),
- * from the first after `after`, which is "" for the beginning: as the catalogue has them, and with
- * `live` with what moves by itself, but no look for writers. The caller clears `out`. As
- * catalog_query(). */
-bool snapshot_list(struct service *service, const char *after, size_t limit, bool live,
+/* As catalog_query(); with `live` also what moves by itself, but no look for writers. */
+bool snapshot_list(struct service *service, const struct snapshot_query *query, bool live,
                    struct snapshot_page *out, struct error *err);
 
 /* state.bin, open for reading: -1 with ERR_NOT_FOUND, ERR_DAMAGED, ERR_PERMISSION or ERR_IO. */

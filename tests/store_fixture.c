@@ -170,9 +170,10 @@ void fixture_compare_list(struct fixture *fixture, struct text *differences)
 {
     struct error err = {0};
     auto_snapshot_page struct snapshot_page page = {0};
+    const struct snapshot_query query = {.limit = 1000};
     const size_t count = disk_count(path_of("%s/snapshots", fixture->store.text).text);
 
-    must(snapshot_list(fixture->service, "", 1000, false, &page, &err), err.message);
+    must(snapshot_list(fixture->service, &query, false, &page, &err), err.message);
     if (page.count != count)
         text_appendf(differences, "%zu are listed of %zu\n", page.count, count);
     for (size_t i = 0; i < page.count; i++)

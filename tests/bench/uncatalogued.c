@@ -51,6 +51,14 @@ bool catalog_walk(struct catalog *catalog, int64_t number, struct catalog_entry 
     return true;
 }
 
+bool catalog_find(struct catalog *catalog, const char *id, struct catalog_entry *out)
+{
+    (void)catalog;
+    (void)id;
+    (void)out;
+    return false;
+}
+
 void catalog_set_totals(struct catalog *catalog)
 {
     (void)catalog;

@@ -40,7 +40,7 @@ def check_routes():
     code, written = set(), set()
     for method, path, operation, scope, query in rows:
         code |= {(method.lower(), path, operation), (operation, "scope", scope.lower())}
-        code |= {(operation, "query", name) for name in query.split()}
+        code |= {(operation, "query", name.rstrip("+")) for name in query.split()}
     for method, path, operation, shared in document.operations():
         name = operation["operationId"]
         needed = {scope for way in operation.get("security", api["security"]) for scope in way}
@@ -84,6 +84,9 @@ def check_fields():
     same("members of a creation", rows("creation.c", "creation"), members("CreationRequest"))
     same("members of a patch", rows("patch.c", "patch"), members("Patch"))
     same("members of expectations", rows("expectation.c", "expectation"), members("Expectations"))
+    listed = {resolve(one)["name"] for one in api["paths"]["/snapshots"]["get"]["parameters"]}
+    same("filters of a list", rows("filter.c", "snapshot_filter"),
+         listed - {"limit", "cursor", "sort", "total", "include"})
     same("members of a manifest", rows("manifest_json.c", "manifest"), members("Manifest"))
 
 
@@ -162,7 +165,7 @@ def check_answers(program):
     calls = [
         ("POST", "/snapshots", creation),
         ("POST", "/snapshots", creation | {"id": ".", "colour": 1}),
-        ("GET", "/snapshots?include=live", None),
+        ("GET", "/snapshots?include=live&total=1", None),
         ("GET", "/snapshots/a?include=live", None),
         ("PUT", "/snapshots/a", creation),
         ("GET", "/snapshots/a/manifest", None),

@@ -138,7 +138,9 @@ class Document:
                 for error in self.validators[key].iter_errors(value)]
 
     def text_faults(self, schema, text):
-        """The same for the value of a parameter or a header: a number, if the schema wants one."""
+        """The same for the value of a parameter or a header: a number or a truth, if the schema wants one."""
+        if self.resolve(schema).get("type") == "boolean" and text in ("true", "false"):
+            return self.faults(schema, text == "true")
         if self.resolve(schema).get("type") == "integer" and re.fullmatch(r"0|-?[1-9][0-9]*", text):
             return self.faults(schema, int(text))
         return self.faults(schema, text)

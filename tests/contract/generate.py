@@ -236,9 +236,16 @@ def queries(draw, *good):
     return "?" + "&".join(quoted) if quoted else ""
 
 
+LISTED = ("limit", "cursor", "sort", "total", "include", "label", "architecture", "status", "held", "created_after",
+          "created_before", "memory_min", "memory_max", "openvmm_version", "q")
 GOOD_QUERIES = {
-    ("limit", "cursor", "include"): ["", "?limit=1", "?limit=1000", "?limit=2&include=live", "?cursor={cursor}",
-                                     "?limit=0", "?limit=1001", "?%6cimit=1"],
+    LISTED: ["", "?limit=1", "?limit=1000", "?limit=2&include=live", "?cursor={cursor}", "?limit=0", "?limit=1001",
+             "?%6cimit=1", "?sort=-created_at&total=1", "?sort=created", "?limit=1&sort=-id&cursor={cursor}",
+             "?label=vm:web&label=vm", "?label=:x", "?label=a%20b", "?label=vm:%00", "?status=ready&held=false",
+             "?held=1", "?status=Ready", "?created_after=2026-01-02T03:04:05Z&sort=created_at",
+             "?created_before=2026-01-02T03:04:05.678%2B01:00", "?created_after=2026-01-02", "?memory_min=4096",
+             "?memory_max=18446744073709551615&memory_min=0", "?memory_max=18446744073709551616", "?memory_min=-1",
+             "?architecture=x86_64&openvmm_version=0.0.0&q=a", "?q=", "?q=%22%25_*%27&total=1", "?q=abc", "?total=2"],
     ("include",): ["", "?include=live", "?include=%6Cive"],
     ("force",): ["", "?force=0", "?force=1"],
     ("strict",): ["", "?strict=0", "?strict=1"],
@@ -303,7 +310,7 @@ def reads(draw):
                          "/healthz", "/readyz", "/metrics", "/openapi.yaml"))
     extra = {"/snapshots": (), one: ("If-None-Match",), one + "/manifest": ("Accept", "If-None-Match"),
              one + "/state": ("Range", "If-Range", "If-None-Match")}.get(target, ())
-    query = {"/snapshots": ("limit", "cursor", "include"), one: ("include",)}.get(target, ())
+    query = {"/snapshots": LISTED, one: ("include",)}.get(target, ())
     method = draw(mostly(choose("GET"), choose("HEAD")))
     return Call(method, target + draw(queries(*query)), draw(headers(*extra)),
                 draw(mostly(st.none(), choose(b"", b"x"))))

@@ -124,17 +124,19 @@ class Judge:
 
     def query_faults(self, item, operation, target):
         named = self.document.parameters(item, operation, "query")
-        seen, found = set(), []
-        for pair in target.partition("?")[2].split("&"):
-            name, _, value = pair.partition("=")
-            name, value = (urllib.parse.unquote(text) for text in (name, value))
-            if pair and name not in named:
+        pairs = [pair.partition("=") for pair in target.partition("?")[2].split("&") if pair]
+        values, found = {}, []
+        for name, _, value in pairs:
+            values.setdefault(urllib.parse.unquote(name), []).append(urllib.parse.unquote(value))
+        for name, given in values.items():
+            schema = self.document.resolve(named[name]["schema"]) if name in named else None
+            if schema is None:
                 found.append(f"the parameter {name} is unknown")
-            elif pair:
-                found += [f"parameter {name}: {fault}"
-                          for fault in self.document.text_faults(named[name]["schema"], value)]
-            found += [f"the parameter {name} stands twice"] * (name in seen)
-            seen.add(name)
+            elif schema.get("type") == "array":
+                found += [f"parameter {name}: {fault}" for fault in self.document.faults(schema, given)]
+            else:
+                found += [f"parameter {name}: {fault}" for fault in self.document.text_faults(schema, given[0])]
+                found += [f"the parameter {name} stands twice"] * (len(given) > 1)
         return found
 
     def body_faults(self, operation, exchange):

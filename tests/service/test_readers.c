@@ -116,8 +116,9 @@ static void list_once(struct race *race)
 {
     struct error err = {0};
     auto_snapshot_page struct snapshot_page list = {0};
+    const struct snapshot_query query = {.limit = 10};
 
-    if (!snapshot_list(race->fixture->service, "", 10, false, &list, &err))
+    if (!snapshot_list(race->fixture->service, &query, false, &list, &err))
         atomic_fetch_add(&race->failed, 1);
     for (size_t i = 0; i < list.count; i++)
         atomic_fetch_add(&race->torn, !is_whole_document(race, list.items[i].json.data));

@@ -355,9 +355,10 @@ static void an_in_place_directory_that_may_not_be_changed_is_refused_with_a_reme
 static bool list_both(struct fixture *fixture, struct error *err)
 {
     auto_snapshot_page struct snapshot_page list = {0};
+    const struct snapshot_query query = {.limit = 10};
 
     if (!create(fixture, "t", CAPTURE_LINK, NULL, err)
-        || !snapshot_list(fixture->service, "", 10, false, &list, err))
+        || !snapshot_list(fixture->service, &query, false, &list, err))
         return false;
     if (list.count != 2 || !strstr(list.items[1].json.data, "\"status\":\"ready\""))
         return error_set(err, ERR_INTERNAL, "%zu snapshots", list.count);

@@ -5,6 +5,7 @@
 #include <stdatomic.h>
 
 #include "tests/program.h"
+#include "tests/random.h"
 
 #define BEARER "Authorization: Bearer "
 
@@ -70,19 +71,3 @@ struct soak {
  * thread. */
 _Noreturn void soak_fail(struct soak *soak, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));
-
-/* splitmix64 (Steele, Lea and Flood, 2014): the next number of a sequence that the state stands
- * for. */
-static inline uint64_t random_next(uint64_t *state)
-{
-    uint64_t z = (*state += UINT64_C(0x9e3779b97f4a7c15));
-
-    z = (z ^ (z >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
-    z = (z ^ (z >> 27)) * UINT64_C(0x94d049bb133111eb);
-    return z ^ (z >> 31);
-}
-
-static inline unsigned random_below(uint64_t *state, unsigned bound)
-{
-    return (unsigned)(random_next(state) % bound);
-}

@@ -138,16 +138,34 @@ static void what_no_uri_holds_is_a_bad_request(void **state)
 
 static void parameters_are_bounded_in_number(void **state)
 {
-    static const char names[] = "a b c d e f g h i j k l m n o p q";
+    auto_text struct text string = {0};
     struct parsed parsed = {0};
 
     (void)state;
-    assert_true(query_parse("a&b&c&d&e&f&g&h&i&j&k&l&m&n&o&p", names, &parsed.query,
-                            &parsed.faults, &parsed.err));
+    for (size_t i = 0; i < QUERY_PARAMETERS_MAX; i++)
+        text_appends(&string, "a&");
+    assert_true(query_parse(string.data, "a+", &parsed.query, &parsed.faults, &parsed.err));
     assert_int_equal(parsed.query.count, QUERY_PARAMETERS_MAX);
-    assert_false(query_parse("a&b&c&d&e&f&g&h&i&j&k&l&m&n&o&p&q", names, &parsed.query,
-                             &parsed.faults, &parsed.err));
+    text_appends(&string, "a");
+    assert_false(query_parse(string.data, "a+", &parsed.query, &parsed.faults, &parsed.err));
     assert_int_equal(parsed.err.code, ERR_BAD_REQUEST);
+}
+
+static void what_may_be_repeated_is_kept_in_order(void **state)
+{
+    struct parsed parsed = {0};
+
+    (void)state;
+    assert_true(query_parse("label=b&limit=1&label=a", "limit label+ after", &parsed.query,
+                            &parsed.faults, &parsed.err));
+    assert_int_equal(parsed.faults.count, 0);
+    assert_int_equal(parsed.query.count, 3);
+    assert_string_equal(query_value_at(&parsed.query, 0), "b");
+    assert_string_equal(query_name_at(&parsed.query, 2), "label");
+    assert_string_equal(query_value_at(&parsed.query, 2), "a");
+    assert_true(query_parse("label%2b=b&limit=1&limit=2", "limit label+ after", &parsed.query,
+                            &parsed.faults, &parsed.err));
+    assert_int_equal(parsed.faults.count, 2);
 }
 
 static void parameters_are_bounded_in_bytes(void **state)
@@ -201,7 +219,8 @@ static void a_number_stays_within_its_bounds(void **state)
     check_number("", 100, 0);
     check_number("limit=1", 1, 0);
     check_number("limit=1000", 1000, 0);
-    check_number("limit=007", 7, 0);
+    check_number("limit=007", 100, 1);
+    check_number("limit=00", 100, 1);
     check_number("limit=0", 100, 1);
     check_number("limit=1001", 100, 1);
     check_number("limit=99999999999999999999999", 100, 1);
@@ -237,6 +256,7 @@ int main(void)
         cmocka_unit_test(all_faults_are_found_at_once),
         cmocka_unit_test(what_no_uri_holds_is_a_bad_request),
         cmocka_unit_test(parameters_are_bounded_in_number),
+        cmocka_unit_test(what_may_be_repeated_is_kept_in_order),
         cmocka_unit_test(parameters_are_bounded_in_bytes),
         cmocka_unit_test(a_flag_is_0_or_1),
         cmocka_unit_test(a_number_stays_within_its_bounds),

@@ -44,45 +44,95 @@ static void a_page_needs_room(void **state)
     assert_fails(snapshot_page_to_json(&page, NULL, &out, &err), ERR_INTERNAL);
 }
 
-static void assert_comes_back(const char *id)
+static void encode(const struct snapshot_query *query, const struct snapshot_key *key,
+                   struct text *out)
+{
+    struct error err = {0};
+
+    assert_succeeds(cursor_encode(query, key, out, &err));
+    assert_int_equal(strspn(out->data, "0123456789abcdef"), out->len);
+}
+
+static void assert_comes_back(enum snapshot_sort sort, const struct snapshot_key *key)
 {
     struct error err = {0};
     auto_text struct text cursor = {0};
-    auto_free char *again = NULL;
+    struct snapshot_query query = {.sort = sort, .is_descending = sort == SORT_MEMORY_SIZE};
 
-    assert_succeeds(cursor_encode(id, &cursor, &err));
-    assert_int_equal(strspn(cursor.data, "0123456789abcdef"), cursor.len);
-    assert_succeeds(cursor_decode(cursor.data, &again, &err));
-    assert_string_equal(again, id);
+    encode(&query, key, &cursor);
+    assert_succeeds(cursor_decode(cursor.data, &query, &err));
+    assert_true(query.has_after);
+    assert_true(query.after.major == key->major && query.after.minor == key->minor);
+    assert_string_equal(query.after.id, key->id);
 }
 
-static void cursors_lead_back_to_their_ids(void **state)
+static void cursors_lead_back_to_their_places(void **state)
 {
-    char longest[129];
+    struct snapshot_key longest = {.major = INT64_MIN, .minor = INT64_MIN};
 
     (void)state;
-    snprintf(longest, sizeof longest, "%0128d", 0);
-    assert_comes_back("a");
-    assert_comes_back("web-42.before_upgrade");
-    assert_comes_back(longest);
+    snprintf(longest.id, sizeof longest.id, "%0128d", 0);
+    for (enum snapshot_sort sort = 0; sort < SORT__COUNT; sort++) {
+        assert_comes_back(sort, &(struct snapshot_key){.id = "a"});
+        assert_comes_back(sort, &(struct snapshot_key){INT64_MAX, -1, "web-42.before_upgrade"});
+        assert_comes_back(sort, &longest);
+    }
 }
 
-static void other_cursors_are_refused(void **state)
+static void assert_refused(const char *cursor, struct snapshot_query query)
 {
-    char long_one[300];
+    struct error err = {0};
+
+    assert_fails(cursor_decode(cursor, &query, &err), ERR_INVALID);
+    assert_string_equal(err.field, "?cursor");
+    assert_false(query.has_after);
+}
+
+static void what_is_no_cursor_is_refused(void **state)
+{
+    char long_one[800];
     const char *const cursors[] = {"", "6", "6G", "6g", "41 ", "zz",
                                    "2e2e", "6100", "00", "ff", "4A", long_one};
 
     (void)state;
-    snprintf(long_one, sizeof long_one, "%0258d", 0);
-    memset(long_one, '6', 258);
-    for (size_t i = 0; i < sizeof cursors / sizeof *cursors; i++) {
-        struct error err = {0};
-        char *id = NULL;
-        assert_fails(cursor_decode(cursors[i], &id, &err), ERR_INVALID);
-        assert_string_equal(err.field, "?cursor");
-        assert_null(id);
+    snprintf(long_one, sizeof long_one, "%0700d", 0);
+    memset(long_one, '6', 700);
+    for (size_t i = 0; i < sizeof cursors / sizeof *cursors; i++)
+        assert_refused(cursors[i], (struct snapshot_query){0});
+}
+
+static void a_cursor_that_was_changed_is_refused(void **state)
+{
+    const struct snapshot_query query = {.sort = SORT_CREATED_AT};
+    auto_text struct text cursor = {0};
+
+    (void)state;
+    encode(&query, &(struct snapshot_key){1700000000, 5, "web-42"}, &cursor);
+    for (size_t i = 0; i < cursor.len; i++) {
+        char was = cursor.data[i];
+        cursor.data[i] = was == '1' ? '2' : '1';
+        assert_refused(cursor.data, query);
+        cursor.data[i] = was;
     }
+    cursor.data[cursor.len - 2] = '\0';
+    assert_refused(cursor.data, query);
+}
+
+static void a_cursor_is_of_one_list(void **state)
+{
+    char web[] = "web";
+    const struct snapshot_query query = {.sort = SORT_ID};
+    auto_text struct text cursor = {0};
+
+    (void)state;
+    encode(&query, &(struct snapshot_key){.id = "a"}, &cursor);
+    assert_refused(cursor.data, (struct snapshot_query){.sort = SORT_MEMORY_SIZE});
+    assert_refused(cursor.data, (struct snapshot_query){.is_descending = true});
+    assert_refused(cursor.data,
+                   (struct snapshot_query){
+                       .filter = {.has_part = true, .part = web}
+    });
+    assert_refused(cursor.data, (struct snapshot_query){.filter = {.has_held = true}});
 }
 
 int main(void)
@@ -91,8 +141,10 @@ int main(void)
         cmocka_unit_test(a_page_lists_documents_and_the_next_cursor),
         cmocka_unit_test(the_last_page_has_no_next),
         cmocka_unit_test(a_page_needs_room),
-        cmocka_unit_test(cursors_lead_back_to_their_ids),
-        cmocka_unit_test(other_cursors_are_refused),
+        cmocka_unit_test(cursors_lead_back_to_their_places),
+        cmocka_unit_test(what_is_no_cursor_is_refused),
+        cmocka_unit_test(a_cursor_that_was_changed_is_refused),
+        cmocka_unit_test(a_cursor_is_of_one_list),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -507,8 +507,10 @@ static void list(void **state, const char *after, size_t limit, const char *expe
     struct error err = {0};
     auto_snapshot_page struct snapshot_page found = {0};
     auto_text struct text ids = {0};
+    struct snapshot_query query = {.has_after = *after != '\0', .limit = limit};
 
-    assert_succeeds(snapshot_list(service_of(state), after, limit, false, &found, &err));
+    snprintf(query.after.id, sizeof query.after.id, "%s", after);
+    assert_succeeds(snapshot_list(service_of(state), &query, false, &found, &err));
     for (size_t i = 0; i < found.count; i++)
         text_appendf(&ids, "%s ", found.items[i].id);
     assert_string_equal(text_str(&ids), expected);
@@ -540,6 +542,7 @@ static void lack_of_memory_loses_no_part_of_a_list(void **state)
     struct fault_plan plan = {.kinds = FAULT_MEMORY, .effect = FAULT_ERROR, .errnum = ENOMEM};
     auto_made struct made a = {0};
     auto_made struct made b = {0};
+    const struct snapshot_query query = {.limit = 9};
     bool struck = true;
 
     assert_succeeds(create(state, "a", 1, &a, &err));
@@ -547,7 +550,7 @@ static void lack_of_memory_loses_no_part_of_a_list(void **state)
     for (plan.nth = 1; struck; plan.nth++) {
         auto_snapshot_page struct snapshot_page found = {0};
         fault_arm(&plan);
-        bool listed = snapshot_list(service_of(state), "", 9, false, &found, &err);
+        bool listed = snapshot_list(service_of(state), &query, false, &found, &err);
         struck = fault_disarm().struck != NULL;
         if (listed) {
             assert_int_equal(found.count, 2);
