@@ -1,6 +1,7 @@
 /* What other processes do in the store is noticed by the program itself. What is asked are lists,
  * which read no snapshot. */
 #include <fcntl.h>
+#include <math.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -10,167 +11,21 @@
 
 #include "base/clock.h"
 #include "service/store.h"
-#include "tests/program.h"
 #include "tests/record.h"
+#include "tests/stranger.h"
 
 #define PAGE      ((size_t)4096)
 #define NEVER     "0"
-#define ALL       "/snapshots?limit=1000"
-#define PATIENCE  UINT64_C(60000000000)
-#define READS     "vmsnapd_watch_reads_total"
-#define WAKEUPS   "vmsnapd_watch_wakeups_total"
-#define LOSSES    "vmsnapd_watch_losses_total"
-#define RESCANS   "vmsnapd_rescans_total"
-#define WATCHED   "vmsnapd_watched_directories"
-#define LIMITED   "vmsnapd_watch_limited"
 #define FILES_ALL 3
 
 static const char *const files[FILES_ALL] = {MANIFEST_FILE, STATE_FILE, MEMORY_FILE};
-
-static void serve(struct test *test, struct program *program, const char *rescan)
-{
-    SERVE(test, program, "127.0.0.1:0", "--no-access-log", "--rescan", rescan);
-}
-
-static void end(struct program *program)
-{
-    kill(program->pid, SIGTERM);
-    assert_int_equal(program_finish(program), 0);
-}
-
-static void pause_a_moment(void)
-{
-    nanosleep(&(struct timespec){.tv_nsec = 5000000}, NULL);
-}
-
-/* What a list is to say of an id; what is NULL or 0 does not matter. */
-struct expected {
-    const char *id;
-    const char *status; /* "none": it is not listed */
-    const char *problem;
-    json_int_t vp_count, memory_bytes;
-};
-
-static const json_t *find(const struct answer *list, const char *id)
-{
-    const json_t *entries = answer_at(list, "snapshots");
-
-    for (size_t i = 0; i < json_array_size(entries); i++) {
-        const json_t *entry = json_array_get(entries, i);
-        if (strcmp(json_string_value(json_object_get(entry, "id")), id) == 0)
-            return entry;
-    }
-    return NULL;
-}
-
-static bool says(const json_t *entry, const char *name, const char *expected)
-{
-    const char *text = json_string_value(json_object_get(entry, name));
-
-    return !expected || (text && strcmp(text, expected) == 0);
-}
-
-static bool counts(const json_t *entry, const char *object, const char *name, json_int_t expected)
-{
-    const json_t *inner = json_object_get(entry, object);
-
-    return !expected || json_integer_value(json_object_get(inner, name)) == expected;
-}
-
-static bool is_listed_so(const struct answer *list, const struct expected *expected)
-{
-    const json_t *entry = find(list, expected->id);
-
-    if (strcmp(expected->status, "none") == 0)
-        return !entry;
-    return entry && says(entry, "status", expected->status)
-        && says(entry, "problem", expected->problem)
-        && counts(entry, "manifest", "vp_count", expected->vp_count)
-        && counts(entry, "memory", "size_bytes", expected->memory_bytes);
-}
-
-static void await(struct test *test, const struct expected *expected)
-{
-    const uint64_t deadline = clock_monotonic_ns() + PATIENCE;
-
-    for (;;) {
-        auto_answer struct answer list = {0};
-        test_get(test, ALL, &list);
-        assert_int_equal(list.status, 200);
-        if (is_listed_so(&list, expected))
-            return;
-        if (clock_monotonic_ns() > deadline)
-            fail_msg("%s does not become %s: %s", expected->id, expected->status,
-                     text_str(&list.body));
-        pause_a_moment();
-    }
-}
-
-static void await_at_least(struct test *test, const char *series, double least)
-{
-    const uint64_t deadline = clock_monotonic_ns() + PATIENCE;
-    double value;
-
-    while ((value = test_series(test, series)) < least) {
-        if (clock_monotonic_ns() > deadline)
-            fail_msg("%s stays %g", series, value);
-        pause_a_moment();
-    }
-}
-
-#define AWAIT(test, ...) await(test, &(struct expected){__VA_ARGS__})
-
-static struct path in_store(const struct test *test, const char *id, const char *file)
-{
-    return fixture_snapshot(&test->fixture, id, file);
-}
-
-/* Beside the snapshots, on the same filesystem. */
-static struct path outside(const struct test *test, const char *name)
-{
-    return path_of("%s/%s", test->fixture.root.text, name);
-}
-
-static void move(struct path from, struct path to)
-{
-    must(rename(from.text, to.text) == 0, to.text);
-}
-
-/* A directory that OpenVMM has saved elsewhere, moved into the store. */
-static void bring(const struct test *test, const char *id, uint32_t vp_count)
-{
-    openvmm_save(outside(test, id).text, PAGE, 'm', vp_count);
-    move(outside(test, id), in_store(test, id, ""));
-}
-
-static void take_away(const struct test *test, const char *id)
-{
-    move(in_store(test, id, ""), outside(test, "gone"));
-    disk_remove(outside(test, "gone").text);
-}
-
-/* All that was told before this is dealt with when it returns: the kernel keeps the order. The
- * first is seen while the thread may still be about what came with it. */
-static void sync_with(struct test *test)
-{
-    static const char *const marks[] = {"zz-mark-1", "zz-mark-2"};
-
-    for (size_t i = 0; i < 2; i++) {
-        bring(test, marks[i], 1);
-        AWAIT(test, marks[i], "ready");
-    }
-    for (size_t i = 0; i < 2; i++) {
-        take_away(test, marks[i]);
-        AWAIT(test, marks[i], "none");
-    }
-}
 
 static void what_appears_is_listed_and_what_vanishes_is_not(void **state)
 {
     struct test *test = *state;
     struct program program = {0};
 
-    serve(test, &program, NEVER);
+    stranger_serve(test, &program, NEVER);
     bring(test, "a", 3);
     AWAIT(test, "a", "ready", .vp_count = 3);
     disk_make_dir(in_store(test, "b", "").text);
@@ -182,7 +37,7 @@ static void what_appears_is_listed_and_what_vanishes_is_not(void **state)
     AWAIT(test, "a", "none");
     take_away(test, "c");
     AWAIT(test, "c", "none");
-    end(&program);
+    stranger_end(&program);
 }
 
 /* In this order, each file for all to see before the next. */
@@ -226,10 +81,10 @@ static void a_save_is_incomplete_until_all_its_files_are_there(void **state)
     struct test *test = *state;
     struct program program = {0};
 
-    serve(test, &program, NEVER);
+    stranger_serve(test, &program, NEVER);
     for (size_t i = 0; i < sizeof orders / sizeof orders[0]; i++)
         save_in_order(test, path_of("s%zu", i).text, orders[i]);
-    end(&program);
+    stranger_end(&program);
 }
 
 static void what_still_grows_is_looked_at_until_it_rests(void **state)
@@ -238,7 +93,7 @@ static void what_still_grows_is_looked_at_until_it_rests(void **state)
     struct program program = {0};
     const char half[PAGE / 2] = {0};
 
-    serve(test, &program, NEVER);
+    stranger_serve(test, &program, NEVER);
     openvmm_save(outside(test, "a").text, PAGE, 'm', 2);
     disk_make_dir(in_store(test, "a", "").text);
     for (size_t i = 0; i < 2; i++)
@@ -252,11 +107,8 @@ static void what_still_grows_is_looked_at_until_it_rests(void **state)
     close_p(&fd);
     fd = -1;
     AWAIT(test, "a", "ready", .memory_bytes = PAGE);
-    const uint64_t deadline = clock_monotonic_ns() + PATIENCE;
-    while (test_series(test, WATCHED) > 0 && clock_monotonic_ns() < deadline)
-        pause_a_moment();
-    assert_true(test_series(test, WATCHED) == 0); /* it is not watched for ever */
-    end(&program);
+    await_between(test, WATCHED, 0, 0); /* it is not watched for ever */
+    stranger_end(&program);
 }
 
 static void a_directory_in_anothers_place_is_another_snapshot(void **state)
@@ -264,7 +116,7 @@ static void a_directory_in_anothers_place_is_another_snapshot(void **state)
     struct test *test = *state;
     struct program program = {0};
 
-    serve(test, &program, NEVER);
+    stranger_serve(test, &program, NEVER);
     bring(test, "a", 1);
     AWAIT(test, "a", "ready", .vp_count = 1);
     openvmm_save(outside(test, "b").text, PAGE, 'm', 2);
@@ -283,7 +135,7 @@ static void a_directory_in_anothers_place_is_another_snapshot(void **state)
     AWAIT(test, "i", "none");
     openvmm_save(in_store(test, "j", "").text, PAGE, 'm', 4);
     AWAIT(test, "j", "ready", .vp_count = 4);
-    end(&program);
+    stranger_end(&program);
 }
 
 static void only_directories_are_snapshots_and_nothing_is_touched(void **state)
@@ -294,7 +146,7 @@ static void only_directories_are_snapshots_and_nothing_is_touched(void **state)
     auto_text struct text after = {0};
     auto_answer struct answer list = {0};
 
-    serve(test, &program, NEVER);
+    stranger_serve(test, &program, NEVER);
     openvmm_save(outside(test, "whole").text, PAGE, 'm', 1);
     must(symlink(outside(test, "whole").text, in_store(test, "link", "").text) == 0, "symlink");
     disk_write(in_store(test, "file", "").text, 1, 'f');
@@ -311,11 +163,11 @@ static void only_directories_are_snapshots_and_nothing_is_touched(void **state)
     AWAIT(test, "undecodable", "damaged");
     AWAIT(test, "foreign", "ready");
     sync_with(test);
-    test_get(test, ALL, &list);
+    test_get(test, LIST_ALL, &list);
     assert_int_equal(json_array_size(answer_at(&list, "snapshots")), 3);
     disk_describe(path_of("%s/snapshots", test->fixture.store.text).text, &after);
     assert_string_equal(before.data, after.data);
-    end(&program);
+    stranger_end(&program);
 }
 
 static void own_changes_are_not_read_again(void **state)
@@ -324,7 +176,7 @@ static void own_changes_are_not_read_again(void **state)
     struct program program = {0};
     struct path memory = test_memory(test, "m", PAGE, 'm');
 
-    serve(test, &program, NEVER);
+    stranger_serve(test, &program, NEVER);
     sync_with(test);
     const double reads = test_series(test, READS);
     sync_with(test);
@@ -346,7 +198,7 @@ static void own_changes_are_not_read_again(void **state)
     }
     sync_with(test);
     assert_true(test_series(test, READS) - reads == 2 * of_sync);
-    end(&program);
+    stranger_end(&program);
 }
 
 static void a_burst_is_looked_at_as_one(void **state)
@@ -354,7 +206,7 @@ static void a_burst_is_looked_at_as_one(void **state)
     struct test *test = *state;
     struct program program = {0};
 
-    serve(test, &program, NEVER);
+    stranger_serve(test, &program, NEVER);
     disk_make_dir(in_store(test, "a", "").text);
     AWAIT(test, "a", "incomplete");
     const uint64_t begun = clock_monotonic_ns();
@@ -368,7 +220,7 @@ static void a_burst_is_looked_at_as_one(void **state)
     assert_true(test_series(test, WAKEUPS) - wakeups <= most);
     assert_true(test_series(test, READS) - reads <= most + 4 * 2);
     assert_true(test_series(test, READS) > reads);
-    end(&program);
+    stranger_end(&program);
 }
 
 static unsigned long read_limit(const char *name)
@@ -408,7 +260,7 @@ static void lost_changes_are_found_by_looking_at_everything(void **state)
         printf("[  SKIPPED ] fs.inotify.max_queued_events is %lu: too many to be made\n", most);
         skip();
     }
-    serve(test, &program, NEVER);
+    stranger_serve(test, &program, NEVER);
     bring(test, "going", 1);
     bring(test, "changing", 1);
     disk_make_dir(in_store(test, "becoming", "").text);
@@ -433,7 +285,7 @@ static void lost_changes_are_found_by_looking_at_everything(void **state)
     AWAIT(test, "begun", "incomplete"); /* and is watched, though nobody told of it */
     openvmm_save(in_store(test, "begun", "").text, PAGE, 'm', 5);
     AWAIT(test, "begun", "ready", .vp_count = 5);
-    end(&program);
+    stranger_end(&program);
 }
 
 static void a_rescan_finds_what_changed_in_ready_ones(void **state)
@@ -441,7 +293,7 @@ static void a_rescan_finds_what_changed_in_ready_ones(void **state)
     struct test *test = *state;
     struct program program = {0};
 
-    serve(test, &program, "1");
+    stranger_serve(test, &program, "1");
     bring(test, "replaced", 1);
     bring(test, "shorter", 1);
     bring(test, "torn", 1);
@@ -457,10 +309,10 @@ static void a_rescan_finds_what_changed_in_ready_ones(void **state)
     AWAIT(test, "torn", "incomplete", "memory.bin is missing");
     AWAIT(test, "same", "ready", .vp_count = 1);
     const double reads = test_series(test, READS);
-    await_at_least(test, RESCANS, test_series(test, RESCANS) + 2);
+    await_between(test, RESCANS, test_series(test, RESCANS) + 2, INFINITY);
     /* What rescans look at has not changed, and what is incomplete is watched already. */
     assert_true(test_series(test, READS) - reads == 0);
-    end(&program);
+    stranger_end(&program);
 }
 
 #define LIMIT "echo 1 2>/dev/null >/proc/sys/user/max_inotify_watches"
@@ -501,7 +353,7 @@ static void without_watches_all_is_still_found(void **state)
     AWAIT(test, "a", "ready", .vp_count = 2);
     program_read_until(&program, "watched again", line, sizeof line);
     assert_true(test_series(test, LIMITED) == 0);
-    end(&program);
+    stranger_end(&program);
 }
 
 int main(void)
