@@ -293,15 +293,22 @@ static void settle(struct watch *watch, struct watched *watched)
     watch_table_move(watched, &watch->table.settling);
 }
 
-/* False while it is being written: it will be mentioned when it no longer is. */
+/* False while it is being written: it will be mentioned when it no longer is. Whoever wrote it a
+ * moment ago may have taken note of it by now. */
 static bool read_again(struct watch *watch, struct watched *watched, unsigned news)
 {
-    if (!reconcile_if_idle(watch->service, watched->id)) {
+    struct service *service = watch->service;
+    auto_claim struct claim claim;
+
+    if (!claim_try(&service->claims, watched->id, &claim)) {
         watched->news |= news;
         watch_table_move(watched, &watch->table.waiting);
         return false;
     }
-    metrics_add(watch->service->metrics, METRIC_WATCH_READS, 0, 1);
+    if (!is_known(watch, watched->id, news)) {
+        metrics_add(service->metrics, METRIC_WATCH_READS, 0, 1);
+        reconcile_claimed(service, watched->id);
+    }
     return true;
 }
 

@@ -308,6 +308,7 @@ static void a_rescan_finds_what_changed_in_ready_ones(void **state)
     AWAIT(test, "shorter", "ready", .memory_bytes = 100);
     AWAIT(test, "torn", "incomplete", "memory.bin is missing");
     AWAIT(test, "same", "ready", .vp_count = 1);
+    sync_with(test);
     const double reads = test_series(test, READS);
     await_between(test, RESCANS, test_series(test, RESCANS) + 2, INFINITY);
     /* What rescans look at has not changed, and what is incomplete is watched already. */
