@@ -41,7 +41,7 @@ const struct metric_info metric_table[METRIC__COUNT] = {
     {METRIC_CONNECTIONS, "vmsnapd_connections", METRIC_LEVEL, UNIT_NONE, {LABEL_NONE}, false, NULL,
      "Connections that are open"},
     {METRIC_CONNECTIONS_MAX, "vmsnapd_connections_max", METRIC_GAUGE, UNIT_NONE, {LABEL_NONE}, false, NULL,
-     "Connections that may be open at a time; further ones wait"},
+     "Connections that may be open at a time; further ones are refused"},
     {METRIC_CONNECTIONS_ACCEPTED, "vmsnapd_connections_accepted_total", METRIC_COUNTER, UNIT_NONE, {LABEL_NONE}, false, NULL,
      "Connections accepted"},
     {METRIC_CAPTURE_DURATION, "vmsnapd_capture_duration_seconds", METRIC_HISTOGRAM, UNIT_SECONDS, {LABEL_CAPTURE}, false, capture_bounds,
