@@ -50,7 +50,7 @@ struct life {
     pthread_mutex_t mutex; /* guards the lines */
     char lines[TAIL_LINES][512];
     size_t line_count;
-    size_t descriptors;    /* without clients */
+    size_t descriptors;    /* the fewest that were seen */
     atomic_bool is_ending; /* from here on, clients may go without answers */
 };
 
