@@ -24,7 +24,7 @@
 #define MEMORY_REST_NS  (60 * SECOND)
 
 /* A file is not tried again before there is so much room for it. */
-#define ROOM_MIN ((uint64_t)64 << 20)
+#define ROOM_MIN ((uint64_t)16 << 20)
 
 /* Pages of the write-ahead log (of 4 KiB) from which on it is moved into the database; and from
  * which on nobody may add to it meanwhile. */
