@@ -1,8 +1,10 @@
 /* Durable creates, 32 at a time: by requests to the service, or by a bare loop of the system calls
  * that the service makes for one (as strace -f shows them). Prints creates a second.
  *
- *   creates http PORT MEMORY_FILE COUNT
+ *   creates http PORT MEMORY_FILE COUNT [FIRST]
  *   creates loop DIRECTORY MEMORY_FILE COUNT
+ *
+ * FIRST is the number in the name of the first.
  */
 #include <arpa/inet.h>
 #include <err.h>
@@ -26,7 +28,7 @@ static struct {
     const char *memory;
     unsigned short port;
     int root, staging, snapshots; /* of the bare loop */
-    unsigned count;
+    unsigned end;
     atomic_uint next;
 } job;
 
@@ -72,7 +74,7 @@ static void *request_all(void *unused)
 {
     int fd = dial();
 
-    for (unsigned number; (number = atomic_fetch_add(&job.next, 1)) < job.count;)
+    for (unsigned number; (number = atomic_fetch_add(&job.next, 1)) < job.end;)
         create_by_request(fd, number);
     close(fd);
     return unused;
@@ -137,7 +139,7 @@ static void create_by_calls(unsigned number)
 
 static void *call_all(void *unused)
 {
-    for (unsigned number; (number = atomic_fetch_add(&job.next, 1)) < job.count;)
+    for (unsigned number; (number = atomic_fetch_add(&job.next, 1)) < job.end;)
         create_by_calls(number);
     return unused;
 }
@@ -171,18 +173,21 @@ static double run(void *(*work)(void *))
 
 int main(int argc, char **argv)
 {
-    if (argc != 5)
-        errx(2, "usage: creates http PORT | loop DIRECTORY, MEMORY_FILE COUNT");
+    if (argc < 5 || argc > 6)
+        errx(2, "usage: creates http PORT | loop DIRECTORY, MEMORY_FILE COUNT [FIRST]");
+    const unsigned count = (unsigned)strtoul(argv[4], NULL, 10);
+    const unsigned first = argc > 5 ? (unsigned)strtoul(argv[5], NULL, 10) : 0;
     job.memory = argv[3];
-    job.count = (unsigned)strtoul(argv[4], NULL, 10);
+    atomic_store(&job.next, first);
+    job.end = first + count;
     if (strcmp(argv[1], "http") == 0) {
         job.port = (unsigned short)strtoul(argv[2], NULL, 10);
-        printf("%.1f\n", job.count / run(request_all));
+        printf("%.1f\n", count / run(request_all));
         return 0;
     }
     job.root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
     job.staging = make_directory(argv[2], "staging");
     job.snapshots = make_directory(argv[2], "snapshots");
-    printf("%.1f\n", job.count / run(call_all));
+    printf("%.1f\n", count / run(call_all));
     return 0;
 }

@@ -38,11 +38,12 @@ stop_all() {
     pids=()
 }
 
-# serve [OPTION...]: starts a service on an empty store; sets url, port and server.
+# serve [OPTION...]: starts a service, or another $program, on an empty store, or another $store than the usual;
+# sets url, port and server.
 serve() {
     rm -f "$home/log" # what a predecessor said is no news
-    rm -rf "$home/store"
-    "${program:-$build/vmsnapd}" --store "$home/store" --memory-root "$home/vm" --listen 127.0.0.1:0 \
+    rm -rf "$home/${store:-store}"
+    "${program:-$build/vmsnapd}" --store "$home/${store:-store}" --memory-root "$home/vm" --listen 127.0.0.1:0 \
         --max-requests-per-second 1000000000 "$@" 2>>"$home/log" &
     server=$!
     pids+=("$server")
