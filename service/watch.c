@@ -57,6 +57,7 @@ struct watch {
     struct watch_table table;
     size_t count;     /* of directories watched */
     bool is_limited;  /* not all that should be watched is */
+    bool is_told;     /* and the log says so */
     const char *deaf; /* why nothing is heard at all; NULL where it is */
 };
 
@@ -65,9 +66,10 @@ struct watch {
 static void limit(struct watch *watch, const char *why)
 {
     rescan_request(watch->service->rescan, RECONCILE_NAMES, UNHEARD_NS);
-    if (watch->is_limited)
-        return;
     watch->is_limited = true;
+    if (watch->is_told)
+        return;
+    watch->is_told = true;
     metrics_set(watch->service->metrics, METRIC_WATCH_LIMITED, 0, 1);
     log_event(LOG_WARN, "not everything in the store can be watched: it is looked at every 5 s",
               LOG_TEXT("reason", why));
@@ -411,9 +413,7 @@ static void hear_of_unfinished(struct watch *watch)
 
 static void review(struct watch *watch)
 {
-    const bool was_limited = watch->is_limited;
-
-    watch->is_limited = was_limited && watch->deaf;
+    watch->is_limited = false;
     if (watch->deaf)
         limit(watch, watch->deaf);
     hear_of_waiting(watch);
@@ -421,7 +421,7 @@ static void review(struct watch *watch)
     if (watch->is_limited)
         return;
     metrics_set(watch->service->metrics, METRIC_WATCH_LIMITED, 0, 0);
-    if (was_limited)
+    if (TAKE_AS(watch->is_told, false))
         log_event(LOG_INFO, "everything in the store is watched again");
 }
 
