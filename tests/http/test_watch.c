@@ -191,6 +191,13 @@ static void own_changes_are_not_read_again(void **state)
                   "{\"memory_file_path\":\"%s\",\"capture\":\"copy\"," REQUIRED_MEMBERS "}",
                   memory.text);
         assert_int_equal(replaced.status, 200);
+        test_call(test,
+                  &(struct call){.method = "PATCH",
+                                 .path = path.text,
+                                 .headers = {"Content-Type: application/merge-patch+json"},
+                                 .body = "{\"labels\":{\"a\":\"b\"}}"},
+                  &patched);
+        assert_int_equal(patched.status, 200);
         if (i % 2)
             continue;
         test_call(test, &(struct call){.method = "DELETE", .path = path.text}, &removed);
