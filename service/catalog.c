@@ -60,7 +60,8 @@ static bool render(const struct snapshot *snapshot, struct text *out)
     return snapshot_to_json(&plain, out, &ignored);
 }
 
-/* What a search looks into: the id and the labels, a line each, in lower case (of ASCII). */
+/* What a search looks into: the id and the labels, a line each, in lower case (of ASCII). Two lines
+ * more, so that a trigram begins with the last letter, too. */
 static bool list_words(const struct snapshot *snapshot, struct text *out)
 {
     const struct labels *labels = &snapshot->record.labels; /* empty where there is no record */
@@ -68,6 +69,7 @@ static bool list_words(const struct snapshot *snapshot, struct text *out)
     text_appends(out, snapshot->id);
     for (size_t i = 0; i < labels->count; i++)
         text_appendf(out, "\n%s:%s", labels->items[i].key, labels->items[i].value);
+    text_appends(out, "\n\n");
     catalog_fold(text_failed(out) ? NULL : out->data);
     return !text_failed(out);
 }

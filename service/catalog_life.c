@@ -31,8 +31,8 @@
 #define CHECKPOINT_PAGES 4096
 #define WAL_PAGES_MAX    32768
 
-/* So many are looked up and sorted in about a millisecond. */
-#define FEW 4096
+/* So many are looked up and sorted in some 3 ms. Of 100,000 a walk meets 100 of them as soon. */
+#define FEW 2048
 
 /* How long a query waits for a catalogue that is being filled. */
 #define QUERY_WAIT_S 10

@@ -12,7 +12,8 @@
 /* A page ends early when its documents come to this much. */
 #define PAGE_BYTES_MAX ((size_t)4 << 20)
 
-/* Of a word that is looked up in the index of words. */
+/* The index of words knows them by their trigrams. What is shorter is found by those trigrams that
+ * begin with it, of which every word has one: see list_words() in catalog.c. */
 #define WORD_MIN 3 /* characters */
 
 /* SQL in the making, and the values of its parameters, which are borrowed. */
@@ -67,7 +68,8 @@ struct listing {
     const struct snapshot_query *query;
     uint64_t few;      /* how many are too many to be sorted */
     char *part;        /* in lower case */
-    struct text match; /* of the index of words */
+    struct text match; /* of the index of words, where the part is long enough; else */
+    struct text end;   /* what comes behind all trigrams that begin with the part */
 };
 
 static const char *const walks[] = {
@@ -147,6 +149,16 @@ static void add_label(struct sql *sql, const struct label *label)
         add_text(sql, " AND value = ?", label->value);
 }
 
+/* A key alone means so many labels that an entry's own are looked at, which are few. */
+static void add_labelled(struct sql *sql, const struct label *label)
+{
+    add(sql, " AND EXISTS (SELECT 1 FROM label AS l");
+    add(sql, label->value ? "" : " INDEXED BY label_of");
+    add(sql, " WHERE l.number = s.number");
+    add_label(sql, label);
+    add(sql, ")");
+}
+
 /* All of the filter, as conditions of an entry. */
 static void add_filter(struct sql *sql, const struct listing *listing)
 {
@@ -163,11 +175,8 @@ static void add_filter(struct sql *sql, const struct listing *listing)
         add_text(sql, " AND +openvmm_version = ?", filter->openvmm_version);
     add_created(sql, filter);
     add_memory(sql, filter);
-    for (size_t i = 0; i < filter->labels.count; i++) {
-        add(sql, " AND EXISTS (SELECT 1 FROM label AS l WHERE l.number = s.number");
-        add_label(sql, &filter->labels.items[i]);
-        add(sql, ")");
-    }
+    for (size_t i = 0; i < filter->labels.count; i++)
+        add_labelled(sql, &filter->labels.items[i]);
     if (filter->has_part)
         add_text(sql, " AND instr(words, ?)", listing->part);
 }
@@ -181,11 +190,12 @@ enum lead {
     LEAD_CREATED,
     LEAD_MEMORY,
     LEAD_WORD,
+    LEAD_PIECE,
     LEAD_LABEL,
 };
 
 /* Entries that this part means: a table, and the conditions that make it few; false if the part
- * was not given, or leads nowhere. The number of an entry is in its column `number`, or `rowid`. */
+ * was not given, or leads nowhere. */
 static bool begin_lead(struct sql *sql, const struct listing *listing, size_t lead)
 {
     const struct snapshot_filter *filter = &listing->query->filter;
@@ -217,6 +227,10 @@ static bool begin_lead(struct sql *sql, const struct listing *listing, size_t le
     case LEAD_WORD:
         add_text(sql, "word WHERE words MATCH ?", text_str(&listing->match));
         return listing->match.len > 0;
+    case LEAD_PIECE:
+        add_text(sql, "word_at WHERE term >= ?", listing->part);
+        add_text(sql, " AND term < ?", text_str(&listing->end));
+        return listing->end.len > 0;
     default:
         add(sql, "label WHERE 1");
         add_label(sql, &filter->labels.items[lead - LEAD_LABEL]);
@@ -224,9 +238,17 @@ static bool begin_lead(struct sql *sql, const struct listing *listing, size_t le
     }
 }
 
+/* Where such a table has the number of an entry. */
 static const char *number_of(size_t lead)
 {
-    return lead == LEAD_WORD ? "rowid" : "number";
+    switch (lead) {
+    case LEAD_WORD:
+        return "rowid";
+    case LEAD_PIECE:
+        return "DISTINCT doc"; /* once for each place in it */
+    default:
+        return "number";
+    }
 }
 
 /* Runs a query of one number. */
@@ -399,9 +421,13 @@ static bool prepare_listing(struct listing *listing)
         return true;
     listing->part = strdup(filter->part);
     catalog_fold(listing->part);
-    if (listing->part && count_characters(listing->part) >= WORD_MIN)
+    if (!listing->part)
+        return false;
+    if (count_characters(listing->part) >= WORD_MIN)
         quote(listing->part, &listing->match);
-    return listing->part && !text_failed(&listing->match);
+    else
+        text_appendf(&listing->end, "%s\xff", listing->part); /* no byte of UTF-8 is greater */
+    return !text_failed(&listing->match) && !text_failed(&listing->end);
 }
 
 /* False without an error: the catalogue is being mended, and to be asked again. */
@@ -444,5 +470,6 @@ bool catalog_query(struct catalog *catalog, const struct snapshot_query *query,
 
     free(listing.part);
     text_clear(&listing.match);
+    text_clear(&listing.end);
     return is_read;
 }

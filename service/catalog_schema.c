@@ -34,6 +34,7 @@ static const char derived[] =
     "CREATE INDEX by_held ON snapshot (held) WHERE held <> 0;"
     "INSERT INTO label SELECT key, value, number"
     " FROM document, json_each(document.json, '$.labels') ORDER BY key, value, number;"
+    "CREATE INDEX label_of ON label (number, key, value);"
     "INSERT INTO word (word) VALUES ('rebuild');"
     "CREATE TRIGGER document_added AFTER INSERT ON document BEGIN" ADD_LABELS " END;"
     "CREATE TRIGGER document_removed AFTER DELETE ON document BEGIN" REMOVE_LABELS " END;"
@@ -49,7 +50,7 @@ static const char underived[] =
     "BEGIN IMMEDIATE;"
     "DROP INDEX IF EXISTS by_created; DROP INDEX IF EXISTS by_memory;"
     "DROP INDEX IF EXISTS by_architecture; DROP INDEX IF EXISTS by_version;"
-    "DROP INDEX IF EXISTS by_status; DROP INDEX IF EXISTS by_held;"
+    "DROP INDEX IF EXISTS by_status; DROP INDEX IF EXISTS by_held; DROP INDEX IF EXISTS label_of;"
     "DROP TRIGGER IF EXISTS document_added; DROP TRIGGER IF EXISTS document_removed;"
     "DROP TRIGGER IF EXISTS document_changed; DROP TRIGGER IF EXISTS snapshot_added;"
     "DROP TRIGGER IF EXISTS snapshot_removed; DROP TRIGGER IF EXISTS snapshot_changed;"
@@ -88,6 +89,7 @@ static const char *const migrations[] = {
     " PRIMARY KEY (key, value, number)) WITHOUT ROWID;"
     "CREATE VIRTUAL TABLE word USING fts5 (words, content = 'snapshot', content_rowid = 'number',"
     " columnsize = 0, tokenize = 'trigram case_sensitive 1');"
+    "CREATE VIRTUAL TABLE word_at USING fts5vocab (word, instance);"
     "DELETE FROM document;"
     "DELETE FROM meta WHERE key = 'complete';",
 };
