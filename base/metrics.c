@@ -70,6 +70,12 @@ const struct metric_info metric_table[METRIC__COUNT] = {
      "Times that all snapshots were looked at in the background"},
     {METRIC_RESCAN_DURATION, "vmsnapd_rescan_duration_seconds", METRIC_GAUGE, UNIT_SECONDS, {LABEL_NONE}, false, NULL,
      "Time that the last of them took, of which three quarters are rests"},
+    {METRIC_EVENTS, "vmsnapd_events_total", METRIC_COUNTER, UNIT_NONE, {LABEL_EVENT}, false, NULL,
+     "Events told, by what happened"},
+    {METRIC_EVENT_STREAMS, "vmsnapd_event_streams", METRIC_LEVEL, UNIT_NONE, {LABEL_NONE}, false, NULL,
+     "Streams of events that are open"},
+    {METRIC_EVENT_STREAMS_DROPPED, "vmsnapd_event_streams_dropped_total", METRIC_COUNTER, UNIT_NONE, {LABEL_NONE}, false, NULL,
+     "Streams of events that were ended since their reader was too slow"},
     {METRIC_STORE_SIZE_BYTES, "vmsnapd_store_size_bytes", METRIC_GAUGE, UNIT_BYTES, {LABEL_NONE}, false, NULL,
      "Size of the store's filesystem"},
     {METRIC_STORE_FREE_BYTES, "vmsnapd_store_free_bytes", METRIC_GAUGE, UNIT_BYTES, {LABEL_NONE}, false, NULL,
@@ -126,6 +132,7 @@ static const size_t label_sizes[LABEL__COUNT] = {
     METRIC_ENUM_MAX,       /* LABEL_CAPTURE */
     METRIC_ENUM_MAX,       /* LABEL_SNAPSHOT_STATUS */
     FILE__COUNT,           /* LABEL_FILE */
+    METRIC_ENUM_MAX,       /* LABEL_EVENT */
     1,                     /* LABEL_VERSION */
 };
 

@@ -35,6 +35,9 @@ enum metric {
     METRIC_WATCH_LOSSES,
     METRIC_RESCANS,
     METRIC_RESCAN_DURATION,
+    METRIC_EVENTS,
+    METRIC_EVENT_STREAMS,
+    METRIC_EVENT_STREAMS_DROPPED,
     METRIC_STORE_SIZE_BYTES,
     METRIC_STORE_FREE_BYTES,
     METRIC_STORE_INODES,
@@ -80,6 +83,7 @@ enum metric_label {
     LABEL_CAPTURE,         /* enum capture */
     LABEL_SNAPSHOT_STATUS, /* enum snapshot_status */
     LABEL_FILE,            /* enum metric_file */
+    LABEL_EVENT,           /* enum event_kind */
     LABEL_VERSION,
     LABEL__COUNT
 };

@@ -4,10 +4,12 @@
 #include <stdio.h>
 
 #include "base/lane.h"
+#include "codec/event.h"
 #include "codec/model.h"
 
 _Static_assert(CAPTURE__COUNT <= METRIC_ENUM_MAX, "a capture has no place in the metrics");
 _Static_assert(SNAPSHOT__COUNT <= METRIC_ENUM_MAX, "a status has no place in the metrics");
+_Static_assert(EVENT__COUNT <= METRIC_ENUM_MAX, "an event has no place in the metrics");
 
 #define NS_PER_S 1000000000U
 
@@ -19,7 +21,7 @@ struct exposition {
 };
 
 static const char *const label_names[LABEL__COUNT] = {
-    NULL, "operation", "status", "code", "lane", "capture", "status", "file", "version"};
+    NULL, "operation", "status", "code", "lane", "capture", "status", "file", "event", "version"};
 static const char *const type_names[] = {"counter", "gauge", "gauge", "histogram"};
 static const char *const unit_names[] = {NULL, "bytes", "seconds"};
 static const char *const file_names[FILE__COUNT] = {"memory", "state"};
@@ -61,6 +63,8 @@ static const char *value_at(const struct exposition *to, enum metric_label label
         return place < SNAPSHOT__COUNT ? snapshot_status_name((enum snapshot_status)place) : NULL;
     case LABEL_FILE:
         return file_names[place];
+    case LABEL_EVENT:
+        return place < EVENT__COUNT ? event_kind_name((enum event_kind)place) : NULL;
     case LABEL_VERSION:
         return to->words->version;
     default:

@@ -125,7 +125,9 @@ struct service *service_open(const struct service_settings *settings, struct err
     claims_open(&service->claims);
     service->capture = settings->capture;
     service->state_max_bytes = settings->state_max_bytes;
+    unsigned beat_ms = settings->event_beat_ms ? settings->event_beat_ms : EVENT_BEAT_MS;
     return open_metrics(service, err)
+            && (service->events = event_hub_open(service->metrics, beat_ms, err))
             && (service->roots =
                     roots_open(settings->memory_roots, settings->memory_root_count, err))
             && open_store(service, settings, err)
@@ -169,6 +171,7 @@ void service_close(struct service *service)
     cache_close(service->cache);
     store_close(service->store);
     roots_close(service->roots);
+    event_hub_close(service->events);
     claims_close(&service->claims);
     metrics_free(service->metrics);
     free(service);

@@ -10,6 +10,7 @@
 #include "service/cache.h"
 #include "service/catalog.h"
 #include "service/claims.h"
+#include "service/event.h"
 #include "service/source.h"
 #include "service/stage.h"
 #include "service/store.h"
@@ -27,7 +28,8 @@ struct service_settings {
     unsigned lock_wait_s;
     unsigned rescan_s; /* how often to look at all snapshots; 0: only when changes were lost */
     uint64_t state_max_bytes;
-    size_t queue_max; /* that waits for a thread, in each lane */
+    size_t queue_max;       /* that waits for a thread, in each lane */
+    unsigned event_beat_ms; /* 0 for EVENT_BEAT_MS */
 };
 
 struct service {
@@ -36,6 +38,7 @@ struct service {
     struct roots *roots;
     struct cache *cache;
     struct claims claims;
+    struct event_hub *events;
     struct catalog *catalog;
     struct upkeep upkeep;
     struct watch *watch;
