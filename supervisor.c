@@ -33,16 +33,19 @@ static int take_signal(int signals)
         : 0;
 }
 
-static void reload(struct auth *auth)
+/* Who follows events is asked again whether it may. */
+static void reload(struct server *server, struct auth *auth)
 {
     struct error err;
 
     systemd_reloading();
-    if (auth_reload(auth, &err))
+    if (auth_reload(auth, &err)) {
+        server_end_streams(server);
         log_event(LOG_INFO, "reloaded");
-    else
+    } else {
         log_event(LOG_ERROR, "not reloaded: the tokens are those of before",
                   LOG_TEXT("detail", err.message));
+    }
     systemd_ready();
 }
 
@@ -68,7 +71,7 @@ static int serve(struct server *server, struct auth *auth, int signals)
             answer_watchdog(server, interval_ms);
         int number = ready > 0 ? take_signal(signals) : 0;
         if (number == SIGHUP)
-            reload(auth);
+            reload(server, auth);
         else if (number != 0)
             return number;
     }

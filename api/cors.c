@@ -6,8 +6,8 @@
 
 #define METHODS "GET, HEAD, POST, PUT, PATCH, DELETE"
 #define HEADERS                                                                       \
-    "Authorization, Content-Type, If-Match, If-None-Match, If-Range, Prefer, Range, " \
-    "Traceparent, X-Request-Id"
+    "Authorization, Content-Type, If-Match, If-None-Match, If-Range, Last-Event-ID, " \
+    "Prefer, Range, Traceparent, X-Request-Id"
 #define EXPOSED "Content-Range, ETag, Link, Location, Retry-After, WWW-Authenticate, X-Request-Id"
 
 /* How long a browser may remember, in seconds. */

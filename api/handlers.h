@@ -16,5 +16,8 @@ route_handler manifest_get_first, manifest_get_handler;
 /* states.c */
 route_handler state_get_handler, state_units_handler;
 
+/* events.c */
+route_handler event_follow_first;
+
 /* system.c */
 route_handler health_first, ready_first, metrics_first, contract_first;

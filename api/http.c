@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <strings.h>
 
+#include "api/stream.h"
 #include "api/upload.h"
 #include "service/cache.h"
 
@@ -26,6 +27,7 @@ static const struct {
     {NAME("If-Match"),                      true },
     {NAME("If-None-Match"),                 true },
     {NAME("If-Range"),                      false},
+    {NAME("Last-Event-ID"),                 false},
     {NAME("Origin"),                        false},
     {NAME("Range"),                         false},
     {NAME("traceparent"),                   false},
@@ -151,6 +153,7 @@ void response_init(struct response *response)
     response->data = NULL;
     response->cached = NULL;
     response->file = -1;
+    response->stream = NULL;
     response->file_offset = response->data_len = 0;
 }
 
@@ -161,6 +164,7 @@ void response_clear(struct response *response)
     if (response->cached)
         cached_release(response->cached);
     close_p(&response->file);
+    stream_free(response->stream);
     response_init(response);
 }
 

@@ -30,6 +30,7 @@ enum header {
     HEADER_IF_MATCH,
     HEADER_IF_NONE_MATCH,
     HEADER_IF_RANGE,
+    HEADER_LAST_EVENT_ID,
     HEADER_ORIGIN,
     HEADER_RANGE,
     HEADER_TRACEPARENT,
@@ -135,6 +136,7 @@ const char *request_snapshot_id(const struct request *request, struct error *err
 #define RESPONSE_ROOM        1024
 
 struct cached;
+struct stream;
 
 struct response {
     unsigned status;
@@ -149,7 +151,8 @@ struct response {
     struct text text;            /* an owned body, or */
     const void *data;            /* a borrowed one of data_len bytes, or */
     const struct cached *cached; /* one that data lies in, held; or */
-    int file;                    /* the part of a file, open; else -1 */
+    int file;                    /* the part of a file, open, or -1; or */
+    struct stream *stream;       /* what will come, owned */
     uint64_t file_offset, data_len;
 };
 

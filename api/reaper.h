@@ -36,7 +36,7 @@ void reaper_watch(struct reaper *reaper, struct watched *watched, int fd);
 void reaper_forget(struct reaper *reaper, struct watched *watched);
 
 /* When it will be cut, counted from now; 0 for never. This and what follows are for the thread that
- * serves the connection. */
+ * serves the connection, or one that knows it to be elsewhere. */
 void reaper_allow(struct watched *watched, uint64_t milliseconds);
 
 /* It will be cut no later than this, counted from now. */

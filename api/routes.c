@@ -19,6 +19,7 @@ const struct route routes[] = {
     {POST,   "/snapshots/{id}/validate",    snapshot_validate_handler, snapshot_validate_first, "validateSnapshot", SCOPE_READ,   LANE_READ,    "strict",               EXPECTATION_BODY_MAX},
     {GET,    "/snapshots/{id}/state",       state_get_handler,         NULL,                    "getState",         SCOPE_EXPORT, LANE_READ,    "",                     0},
     {GET,    "/snapshots/{id}/state/units", state_units_handler,       NULL,                    "listStateUnits",   SCOPE_READ,   LANE_READ,    "",                     0},
+    {GET,    "/events",                     NULL,                      event_follow_first,      "followEvents",     SCOPE_READ,   LANE_READ,    "",                     0},
     {GET,    "/healthz",                    NULL,                      health_first,            "getHealth",        SCOPE_NONE,   LANE_READ,    "",                     0},
     {GET,    "/readyz",                     NULL,                      ready_first,             "getReadiness",     SCOPE_NONE,   LANE_READ,    "",                     0},
     {GET,    "/metrics",                    NULL,                      metrics_first,           "getMetrics",       SCOPE_READ,   LANE_READ,    "",                     0},

@@ -15,6 +15,7 @@
 #include "api/gate.h"
 #include "api/head.h"
 #include "api/reaper.h"
+#include "api/stream.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "service/cache.h"
@@ -33,6 +34,12 @@
 #define BODY_PIECE ((size_t)256 << 10)
 
 #define SPARES_MAX 128
+
+/* Of an answer that lasts: what the kernel keeps for a client that does not read, what is taken at a
+ * time without chunks, and how long it may take to end when it has to. */
+#define STREAM_SEND_BUFFER (32 << 10)
+#define STREAM_PIECE       512
+#define STREAM_END_MS      1000
 
 /* So many connections beyond the most are served a refusal. */
 #define REFUSED_MAX 256
@@ -91,6 +98,7 @@ struct exchange {
     } phase;
     uint64_t begun_ns;
     uint64_t sent;     /* bytes of the answer's body that were handed to the library */
+    bool dropped;      /* the answer was cut: its client was too slow */
     struct text piece; /* of a body, to be stored */
     struct response response;
     struct request request;
@@ -114,6 +122,11 @@ static void count_detached(struct server *server, int change)
     if (server->detached == 0)
         pthread_cond_broadcast(&server->done);
     pthread_mutex_unlock(&server->mutex);
+}
+
+static bool is_closing(const struct server *server)
+{
+    return atomic_load_explicit(&server->closing, memory_order_relaxed);
 }
 
 /* Under the mutex. */
@@ -170,6 +183,14 @@ static void end_exchange(struct exchange *exchange)
         free(exchange);
 }
 
+/* An answer that lasts is over whenever its client wants. */
+static bool is_aborted(const struct exchange *exchange, enum MHD_RequestTerminationCode why)
+{
+    if (exchange->response.stream)
+        return exchange->dropped;
+    return why != MHD_REQUEST_TERMINATED_COMPLETED_OK;
+}
+
 static void account(const struct exchange *exchange, enum MHD_RequestTerminationCode why)
 {
     const struct account account = {
@@ -177,7 +198,7 @@ static void account(const struct exchange *exchange, enum MHD_RequestTermination
         .bytes_in = exchange->request.body_received,
         .bytes_out = exchange->sent,
         .duration_ns = clock_monotonic_ns() - exchange->begun_ns,
-        .aborted = why != MHD_REQUEST_TERMINATED_COMPLETED_OK,
+        .aborted = is_aborted(exchange, why),
     };
 
     account_request(&exchange->request, &account);
@@ -192,6 +213,7 @@ static void complete(void *context, struct MHD_Connection *connection, void **sl
     if (!exchange)
         return;
     struct session *session = exchange->session;
+    stream_end(exchange->response.stream);
     /* For another head. */
     reaper_allow(&session->watched, exchange->server->idle_ms + exchange->server->head_ms);
     session->exchange = NULL;
@@ -235,6 +257,7 @@ static void *note_target(void *context, const char *target, struct MHD_Connectio
     exchange->session = session;
     exchange->begun_ns = clock_monotonic_ns();
     exchange->sent = 0;
+    exchange->dropped = false;
     reaper_limit(&session->watched, server->head_ms);
     exchange->phase = HEAD_EXPECTED;
     exchange->piece = (struct text){0};
@@ -427,6 +450,62 @@ static struct MHD_Response *make_file_response(struct exchange *exchange)
     return response;
 }
 
+static void sleep_stream(void *context)
+{
+    struct exchange *exchange = context;
+
+    count_detached(exchange->server, 1);
+    MHD_suspend_connection(exchange->connection);
+}
+
+static void wake_stream(void *context)
+{
+    resume(context);
+}
+
+static void cut_stream(void *context, unsigned milliseconds)
+{
+    struct exchange *exchange = context;
+
+    exchange->dropped = milliseconds == 0;
+    reaper_allow(&exchange->session->watched, milliseconds + 1);
+}
+
+static ssize_t give_news(void *context, uint64_t position, char *buffer, size_t max)
+{
+    struct exchange *exchange = context;
+
+    (void)position;
+    if (is_closing(exchange->server))
+        return MHD_CONTENT_READER_END_OF_STREAM;
+    ssize_t len = stream_read(exchange->response.stream, buffer, max);
+    if (len == STREAM_END)
+        return MHD_CONTENT_READER_END_OF_STREAM;
+    exchange->sent += (uint64_t)len;
+    return len;
+}
+
+/* Each of those that do not read would cost as much of the kernel's memory as it gives to one. */
+static void limit_send_buffer(int fd)
+{
+    const int size = STREAM_SEND_BUFFER;
+
+    setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof size);
+}
+
+static struct MHD_Response *make_stream_response(struct exchange *exchange)
+{
+    const struct event_listener listener = {sleep_stream, wake_stream, cut_stream, exchange};
+    struct error err;
+
+    limit_send_buffer(exchange->session->watched.fd);
+    if (exchange->request.method != HEAD
+        && !stream_begin(exchange->response.stream, &listener, &err))
+        return NULL;
+    return MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, STREAM_PIECE, give_news, exchange,
+                                             NULL);
+}
+
 static void release_cached(void *cached)
 {
     cached_release(cached);
@@ -440,6 +519,8 @@ static struct MHD_Response *make_response(struct exchange *exchange)
     void *data = (void *)answer->data;
     struct MHD_Response *response;
 
+    if (answer->stream)
+        return make_stream_response(exchange);
     if (answer->data_len == 0)
         return MHD_create_response_from_buffer(0, "", MHD_RESPMEM_PERSISTENT);
     if (answer->file >= 0)
@@ -457,11 +538,6 @@ static struct MHD_Response *make_response(struct exchange *exchange)
     if (response)
         answer->text = (struct text){0};
     return response;
-}
-
-static bool is_closing(const struct server *server)
-{
-    return atomic_load_explicit(&server->closing, memory_order_relaxed);
 }
 
 static enum MHD_Result send_answer(struct exchange *exchange)
@@ -904,6 +980,12 @@ void server_drain(struct server *server)
     server->draining = true;
     note_quiet(server);
     pthread_mutex_unlock(&server->mutex);
+    server_end_streams(server);
+}
+
+void server_end_streams(struct server *server)
+{
+    event_dismiss(server->service->events, STREAM_END_MS);
 }
 
 int server_quiet_fd(const struct server *server)

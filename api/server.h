@@ -29,7 +29,10 @@ struct server *server_start(struct service *service, const struct server_setting
 /* Whether every event loop answers a request of ours within `timeout_ms`. */
 bool server_is_alive(struct server *server, int timeout_ms);
 
-/* From now on nobody can connect, and every answer ends its connection. */
+/* Ends the answers that last: whoever is still allowed to follow comes back. */
+void server_end_streams(struct server *server);
+
+/* From now on nobody can connect, every answer ends its connection, and those that last end. */
 void server_drain(struct server *server);
 
 /* Of a server that drains: can be read as soon as no request is running, and no connection is open
