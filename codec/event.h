@@ -10,6 +10,7 @@
 
 #define TYPE_EVENTS "text/event-stream"
 
+/* Catalogues keep the numbers: new ones are added at the end. */
 enum event_kind {
     EVENT_CREATED,
     EVENT_UPDATED,

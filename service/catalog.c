@@ -171,13 +171,8 @@ static void count_in(struct catalog_totals *totals, const struct fresh *fresh)
     totals->allocated_bytes += fresh->seen->allocated_bytes;
 }
 
-static void tell(struct catalog *catalog, enum catalog_event event, const char *id)
-{
-    if (catalog->hook && catalog->is_filled)
-        catalog->hook(catalog->hook_context, event, id);
-}
-
-static enum catalog_event event_of(const struct found *found, enum snapshot_status now)
+/* What the difference to the entry before comes to. */
+static enum event_kind event_of(const struct found *found, enum snapshot_status now)
 {
     if (found && found->status == now)
         return EVENT_UPDATED;
@@ -212,8 +207,8 @@ static bool note(struct catalog *catalog, sqlite3_stmt *query, const struct fres
     count_in(&catalog->totals, fresh);
     catalog_set_totals(catalog);
     if (is_other)
-        tell(catalog, event_of(is_known ? &found : NULL, fresh->snapshot->status),
-             fresh->snapshot->id);
+        catalog_tell(catalog, event_of(is_known ? &found : NULL, fresh->snapshot->status),
+                     fresh->snapshot->id);
     return true;
 }
 
@@ -259,7 +254,7 @@ static void forget(struct catalog *catalog, const char *id, enum catalog_cause c
         return;
     count_out(&catalog->totals, &found);
     catalog_set_totals(catalog);
-    tell(catalog, cause == CAUSE_PRUNED ? EVENT_PRUNED : EVENT_DELETED, id);
+    catalog_tell(catalog, cause == CAUSE_PRUNED ? EVENT_PRUNED : EVENT_DELETED, id);
 }
 
 void catalog_remove(struct catalog *catalog, const char *id, enum catalog_cause cause)

@@ -13,6 +13,7 @@
 
 #include "base/metrics.h"
 #include "codec/model.h"
+#include "service/event.h"
 #include "service/sighting.h"
 #include "service/store.h"
 
@@ -21,12 +22,22 @@ struct catalog;
 /* Opens .vmsnapd/catalog.db, and brings it to this version's form. It is set aside, with a line in
  * the log, if it is damaged, of a later version or another store's; where there is no writing it
  * lies in memory. It answers no query before it is compared with the disk: see
- * catalog_completed(). Both arguments must outlive it. NULL with ERR_INTERNAL without memory. */
+ * catalog_completed(). The arguments must outlive it. NULL with ERR_INTERNAL without memory.
+ *
+ * Each entry that becomes another is an event, published under the catalogue's lock and kept in it
+ * for who comes back; but not while an empty catalogue is filled from disk: that one begins a new
+ * epoch. */
 struct catalog *catalog_open(const struct store *store, struct metrics *metrics,
-                             struct error *err);
+                             struct event_hub *events, struct error *err);
 void catalog_close(struct catalog *catalog);
 OWN(struct catalog, catalog_close)
 #define auto_catalog AUTO(catalog_close)
+
+/* Called for each event, under the catalogue's lock. Must not call the catalogue. */
+typedef void catalog_hook(void *context, enum event_kind kind, const char *id);
+
+/* To be called before anything is noted. */
+void catalog_listen(struct catalog *catalog, catalog_hook *hook, void *context);
 
 /* Why something is noted. */
 enum catalog_cause {
@@ -49,24 +60,6 @@ bool catalog_agrees(struct catalog *catalog, const struct snapshot *snapshot);
 
 /* Whether there is an entry for this id. */
 bool catalog_has(struct catalog *catalog, const char *id);
-
-/* What the difference between the entry before and after a note comes to. */
-enum catalog_event {
-    EVENT_CREATED,    /* new and ready, or now ready and incomplete before */
-    EVENT_UPDATED,    /* another document of the same status */
-    EVENT_DELETED,    /* gone */
-    EVENT_INCOMPLETE, /* now incomplete */
-    EVENT_DAMAGED,    /* now damaged */
-    EVENT_PRUNED,     /* gone by retention */
-    EVENT__COUNT
-};
-
-/* Called under the catalogue's lock, once for each entry that became another, but not while an
- * empty catalogue is filled from disk. Must not call the catalogue. */
-typedef void catalog_hook(void *context, enum catalog_event event, const char *id);
-
-/* To be called before anything is noted. */
-void catalog_listen(struct catalog *catalog, catalog_hook *hook, void *context);
 
 /* One page of a list, with fewer than the limit if the documents are very large. Ids are in the
  * order of their bytes; what has no manifest comes before all that has by time, and counts as

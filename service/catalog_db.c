@@ -30,6 +30,9 @@ static const char *const sources[STATEMENT__COUNT] = {
                        " FROM snapshot WHERE id = ?1",
     [STATEMENT_COUNT] = "SELECT status, count(*), sum(memory_bytes), sum(state_bytes),"
                         " sum(allocated_bytes) FROM snapshot GROUP BY status",
+    [STATEMENT_ADD_EVENT] = "INSERT INTO event VALUES (?1, ?2, ?3, ?4)",
+    [STATEMENT_TRIM_EVENTS] = "DELETE FROM event WHERE number <= ?1",
+    [STATEMENT_HISTORY] = "SELECT number, kind, id, at_ms FROM event ORDER BY number DESC LIMIT ?1",
     [STATEMENT_SET_META] = "INSERT OR REPLACE INTO meta VALUES (?1, ?2)",
 };
 
@@ -44,7 +47,7 @@ static int prepare(struct database *database)
 }
 
 /* A power cut may take what was not written out: all but the mark that it is open now, by which the
- * next start knows to look closely. */
+ * next start knows to look closely, and where the numbers of its events begin. */
 static int prepare_handle(sqlite3 *handle)
 {
     sqlite3_extended_result_codes(handle, 1);
@@ -56,30 +59,38 @@ static int prepare_handle(sqlite3 *handle)
                         NULL, NULL, NULL);
 }
 
-static int read_meta(sqlite3 *handle, const char *sql, bool *out)
+int database_ask(sqlite3 *handle, const char *sql, int64_t *out)
 {
     sqlite3_stmt *statement = NULL;
     int code = sqlite3_prepare_v2(handle, sql, -1, &statement, NULL);
 
     if (code == SQLITE_OK && (code = sqlite3_step(statement)) == SQLITE_ROW)
-        *out = sqlite3_column_int(statement, 0) != 0;
+        *out = sqlite3_column_int64(statement, 0);
     sqlite3_finalize(statement);
     return code == SQLITE_ROW || code == SQLITE_DONE ? SQLITE_OK : code;
 }
 
+/* What was told before a crash may be lost: its numbers are not given again, as long as there were
+ * no more than a million. */
 static int mark_open(struct database *database)
 {
     sqlite3 *handle = database->handle;
-    int code = read_meta(handle, "SELECT value FROM meta WHERE key = 'complete'",
-                         &database->is_complete);
+    int64_t is_complete = 0;
+    int64_t was_closed = 0;
+    int code =
+        database_ask(handle, "SELECT value FROM meta WHERE key = 'complete'", &is_complete);
 
     if (code == SQLITE_OK)
-        code = read_meta(handle, "SELECT value FROM meta WHERE key = 'closed'",
-                         &database->was_closed);
+        code = database_ask(handle, "SELECT value FROM meta WHERE key = 'closed'", &was_closed);
+    database->is_complete = is_complete != 0;
+    database->was_closed = was_closed != 0;
     return code == SQLITE_OK
         ? sqlite3_exec(handle,
-                       "PRAGMA synchronous = FULL;"
+                       "PRAGMA synchronous = FULL; BEGIN;"
                        "INSERT OR REPLACE INTO meta VALUES ('closed', 0);"
+                       "INSERT OR REPLACE INTO meta SELECT 'events_begin', 1048576 +"
+                       " max(coalesce((SELECT value FROM meta WHERE key = 'events_begin'), 0),"
+                       " coalesce((SELECT max(number) FROM event), 0)); COMMIT;"
                        "PRAGMA synchronous = NORMAL",
                        NULL, NULL, NULL)
         : code;

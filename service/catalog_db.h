@@ -21,6 +21,9 @@ enum statement {
     STATEMENT_LOOK,
     STATEMENT_COUNT,
     STATEMENT_SET_META,
+    STATEMENT_ADD_EVENT,
+    STATEMENT_TRIM_EVENTS,
+    STATEMENT_HISTORY,
     STATEMENT__COUNT
 };
 
@@ -39,6 +42,9 @@ void database_close(struct database *database);
 /* Runs a statement that gives no rows. */
 int database_run(sqlite3_stmt *statement);
 
+/* The one integer that a query gives; what it was where it gives none. */
+int database_ask(sqlite3 *handle, const char *sql, int64_t *out);
+
 /* Keeps a fact about the database in it; in the transaction that is open, if one is. */
 int database_set_meta(struct database *database, const char *key, int64_t value);
 
@@ -53,6 +59,7 @@ struct catalog {
     struct metrics *metrics;
     char *path;
     uint64_t few; /* so many entries, and more, are not sorted to list some of them */
+    struct event_hub *events;
     catalog_hook *hook;
     void *hook_context;
 
@@ -79,6 +86,13 @@ bool catalog_begin(struct catalog *catalog);
 
 /* Under the mutex: sets the gauges of snapshots, once it is known how many there are. */
 void catalog_set_totals(struct catalog *catalog);
+
+/* Under the mutex: the database is another one. Its events are told from now on, or none if it is
+ * yet to be filled. */
+bool catalog_load_events(struct catalog *catalog);
+
+/* Under the mutex, in a transaction: tells of a change that was made, and keeps it. */
+void catalog_tell(struct catalog *catalog, enum event_kind kind, const char *id);
 
 /* Under the mutex: what was to be noted is lost, for want of memory. */
 void catalog_fall_behind(struct catalog *catalog);

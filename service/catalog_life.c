@@ -151,7 +151,8 @@ static void prepare_lock(struct catalog *catalog)
     pthread_condattr_destroy(&attributes);
 }
 
-struct catalog *catalog_open(const struct store *store, struct metrics *metrics, struct error *err)
+struct catalog *catalog_open(const struct store *store, struct metrics *metrics,
+                             struct event_hub *events, struct error *err)
 {
     struct catalog *catalog = calloc(1, sizeof *catalog);
 
@@ -163,6 +164,7 @@ struct catalog *catalog_open(const struct store *store, struct metrics *metrics,
     catalog->store = store;
     catalog->metrics = metrics;
     catalog->few = FEW;
+    catalog->events = events;
     catalog->reopen_due_ns = catalog->commit_due_ns = NEVER;
     prepare_lock(catalog);
     if (!open_somewhere(catalog)) {
@@ -172,7 +174,8 @@ struct catalog *catalog_open(const struct store *store, struct metrics *metrics,
     }
     catalog->is_filled = catalog->database.is_complete;
     catalog->was_closed = catalog->database.was_closed;
-    count_totals(catalog);
+    if (count_totals(catalog))
+        catalog_load_events(catalog);
     return catalog;
 }
 
@@ -276,7 +279,8 @@ static bool reopen(struct catalog *catalog)
         return false;
     }
     catalog->is_complete = catalog->is_filled = false;
-    return (catalog->database.handle || replace(catalog)) && count_totals(catalog);
+    return (catalog->database.handle || replace(catalog)) && count_totals(catalog)
+        && catalog_load_events(catalog);
 }
 
 void catalog_fall_behind(struct catalog *catalog)

@@ -92,6 +92,10 @@ static const char *const migrations[] = {
     "CREATE VIRTUAL TABLE word_at USING fts5vocab (word, instance);"
     "DELETE FROM document;"
     "DELETE FROM meta WHERE key = 'complete';",
+
+    /* 3. The latest events, for who comes back: `kind` is an enum event_kind. */
+    "CREATE TABLE event (number INTEGER PRIMARY KEY, kind INTEGER NOT NULL, id TEXT NOT NULL,"
+    " at_ms INTEGER NOT NULL);",
 };
 
 const int schema_version = sizeof migrations / sizeof migrations[0];
@@ -113,18 +117,6 @@ int schema_derive(sqlite3 *handle)
     return code == SQLITE_OK ? run(handle, derived) : code;
 }
 
-/* The one integer that a query gives; what it was where it gives none. */
-static int ask(sqlite3 *handle, const char *sql, int64_t *out)
-{
-    sqlite3_stmt *statement = NULL;
-    int code = sqlite3_prepare_v2(handle, sql, -1, &statement, NULL);
-
-    if (code == SQLITE_OK && (code = sqlite3_step(statement)) == SQLITE_ROW)
-        *out = sqlite3_column_int64(statement, 0);
-    sqlite3_finalize(statement);
-    return code == SQLITE_ROW || code == SQLITE_DONE ? SQLITE_OK : code;
-}
-
 static int refuse(const char *reason, const char **why)
 {
     *why = reason;
@@ -136,12 +128,12 @@ static int find_version(sqlite3 *handle, int64_t *version, const char **why)
 {
     int64_t application = 0;
     int64_t tables = 0;
-    int code = ask(handle, "PRAGMA user_version", version);
+    int code = database_ask(handle, "PRAGMA user_version", version);
 
     if (code == SQLITE_OK)
-        code = ask(handle, "PRAGMA application_id", &application);
+        code = database_ask(handle, "PRAGMA application_id", &application);
     if (code == SQLITE_OK)
-        code = ask(handle, "SELECT count(*) FROM sqlite_schema", &tables);
+        code = database_ask(handle, "SELECT count(*) FROM sqlite_schema", &tables);
     if (code != SQLITE_OK)
         return code;
     if (application != APPLICATION_ID && (application != 0 || *version != 0 || tables != 0))
@@ -274,7 +266,7 @@ int schema_adopt(sqlite3 *handle, const char *store, const char **why)
     if (!find_dialect(&dialect))
         return SQLITE_NOMEM;
     if (code == SQLITE_OK)
-        code = ask(handle, "SELECT value FROM meta WHERE key = 'dialect'", &known);
+        code = database_ask(handle, "SELECT value FROM meta WHERE key = 'dialect'", &known);
     if (code != SQLITE_OK || known == dialect)
         return code;
     snprintf(sql, sizeof sql,

@@ -77,11 +77,11 @@ static void note_release(void *context, const char *id)
     watch_mention(service->watch, id, WATCH_RELEASED);
 }
 
-static void note_event(void *context, enum catalog_event event, const char *id)
+static void note_event(void *context, enum event_kind kind, const char *id)
 {
     const struct service *service = context;
 
-    if (event == EVENT_INCOMPLETE || event == EVENT_DAMAGED)
+    if (kind == EVENT_INCOMPLETE || kind == EVENT_DAMAGED)
         watch_mention(service->watch, id, WATCH_UNFINISHED);
 }
 
@@ -89,7 +89,7 @@ static void note_event(void *context, enum catalog_event event, const char *id)
  * brought there now, upkeep goes on trying, and lists wait. */
 static bool open_catalog(struct service *service, unsigned rescan_s, struct error *err)
 {
-    service->catalog = catalog_open(service->store, service->metrics, err);
+    service->catalog = catalog_open(service->store, service->metrics, service->events, err);
     if (!service->catalog || !(service->watch = watch_open(service, err)))
         return false;
     claims_listen(&service->claims, note_release, service);

@@ -124,6 +124,48 @@ struct path fixture_snapshot(const struct fixture *fixture, const char *id, cons
     return path_of("%s/snapshots/%s%s%s", fixture->store.text, id, *file ? "/" : "", file);
 }
 
+static void do_nothing(void *context)
+{
+    (void)context;
+}
+
+static struct event_reader *follow(const struct fixture *fixture,
+                                   const struct event_position *since)
+{
+    static const struct event_listener deaf = {.sleep = do_nothing, .wake = do_nothing};
+    struct error err;
+    struct event_reader *reader = event_subscribe(fixture->service->events, since, &deaf, &err);
+
+    must(reader, err.message);
+    return reader;
+}
+
+struct event_position fixture_now(const struct fixture *fixture)
+{
+    AUTO(event_unsubscribe)
+    struct event_reader *reader = follow(fixture, NULL);
+    struct event_batch batch;
+
+    must(event_read(reader, &batch) == NEWS_POSITION, "a position");
+    return batch.position;
+}
+
+void fixture_told(const struct fixture *fixture, const struct event_position *since,
+                  struct text *out)
+{
+    AUTO(event_unsubscribe)
+    struct event_reader *reader = follow(fixture, since);
+    struct event_batch batch;
+    enum event_news news;
+
+    while ((news = event_read(reader, &batch)) == NEWS_EVENTS)
+        for (size_t i = 0; i < batch.count; i++)
+            text_appendf(out, "%s %s, ", event_kind_name(batch.events[i].kind),
+                         batch.events[i].id);
+    if (news == NEWS_RESET)
+        text_appends(out, "reset, ");
+}
+
 /* When each of the lane's threads is at the meeting, none is at anything else. */
 void fixture_hush(struct fixture *fixture)
 {

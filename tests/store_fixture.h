@@ -33,6 +33,13 @@ struct path fixture_memory(const struct fixture *fixture);
 /* A snapshot's directory, or a file in it unless `file` is "". */
 struct path fixture_snapshot(const struct fixture *fixture, const char *id, const char *file);
 
+/* How far who follows events would have read by now. */
+struct event_position fixture_now(const struct fixture *fixture);
+
+/* Appends what was told since then: "created a, deleted a, ", or "reset, ". */
+void fixture_told(const struct fixture *fixture, const struct event_position *since,
+                  struct text *out);
+
 /* Waits until everything that was handed to the bulk lane is done. */
 void fixture_settle(struct fixture *fixture);
 

@@ -1,4 +1,5 @@
 /* GET /events: an answer that lasts, over sockets that are read, not read, and left. */
+#include <inttypes.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -20,9 +21,18 @@ struct stream {
     size_t at; /* of the text, what was looked at */
 };
 
+/* Nobody waits for ever for what does not come. */
+static void limit_wait(int fd)
+{
+    const struct timeval patience = {.tv_sec = 60};
+
+    must(setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience) == 0, "setsockopt");
+}
+
 static void stream_open(struct test *test, struct stream *stream, const char *request)
 {
     *stream = (struct stream){.fd = raw_open(test)};
+    limit_wait(stream->fd);
     raw_sends(stream->fd, request);
 }
 
@@ -83,6 +93,20 @@ static struct event_hub *hub_of(const struct test *test)
     return test->fixture.service->events;
 }
 
+/* The id of the event that is so many after the latest. */
+static struct path id_of(const struct test *test, uint64_t ahead)
+{
+    const struct event_position now = fixture_now(&test->fixture);
+
+    return path_of("%016" PRIx64 "-%" PRIu64, now.epoch, now.number + ahead);
+}
+
+/* Until a block of this id begins. */
+static void expect_id(struct stream *stream, const struct path *id)
+{
+    expect(stream, path_of("id: %s\n", id->text).text);
+}
+
 static uint64_t measure(const struct test *test, enum metric metric)
 {
     uint64_t value = UINT64_MAX;
@@ -105,6 +129,7 @@ static struct path last_id(const struct stream *stream)
 static void a_stream_begins_with_a_position_and_tells_what_happens(void **state)
 {
     auto_stream struct stream stream = {-1};
+    const struct path ids[] = {id_of(*state, 0), id_of(*state, 1), id_of(*state, 2)};
 
     stream_open(*state, &stream, FOLLOW "Accept: text/event-stream\r\n\r\n");
     expect(&stream, "HTTP/1.1 200 OK\r\n");
@@ -112,12 +137,15 @@ static void a_stream_begins_with_a_position_and_tells_what_happens(void **state)
     expect(&stream, "Cache-Control: no-store\r\n");
     expect(&stream, "X-Accel-Buffering: no\r\n");
     expect(&stream, "\r\n\r\n");
-    expect(&stream, "id: 0000000000000000-0\n\n");
+    expect_id(&stream, &ids[0]);
     event_publish(hub_of(*state), EVENT_CREATED, "web-42");
-    expect(&stream, "event: created\nid: 0000000000000000-1\ndata: {\"id\":\"web-42\",\"at\":\"20");
+    expect(&stream, "\nevent: created\n");
+    expect_id(&stream, &ids[1]);
+    expect(&stream, "data: {\"id\":\"web-42\",\"at\":\"20");
     expect(&stream, "Z\"}\n\n");
     event_publish(hub_of(*state), EVENT_DELETED, "web-42");
-    expect(&stream, "event: deleted\nid: 0000000000000000-2\n");
+    expect(&stream, "event: deleted\n");
+    expect_id(&stream, &ids[2]);
 }
 
 static void who_comes_back_is_told_what_it_missed(void **state)
@@ -143,15 +171,18 @@ static void who_comes_back_is_told_what_it_missed(void **state)
 
 static void who_was_away_for_too_long_is_told_so(void **state)
 {
-    static const char *const ids[] = {"0000000000000000-4", "0000000000000000-1000000",
-                                      "0000000000000001-9000", "last week"};
+    const struct path ids[] = {id_of(*state, 4), id_of(*state, 1000000),
+                               path_of("%016x-%d", 0, 9000), path_of("last week")};
 
     for (size_t i = 0; i < EVENT_HISTORY + 5; i++)
         event_publish(hub_of(*state), EVENT_UPDATED, "x");
     for (size_t i = 0; i < sizeof ids / sizeof *ids; i++) {
         auto_stream struct stream stream = {-1};
-        stream_open(*state, &stream, path_of(FOLLOW "Last-Event-ID: %s\r\n\r\n", ids[i]).text);
-        expect(&stream, "event: reset\nid: 0000000000000000-");
+        struct path now = id_of(*state, 0);
+        stream_open(*state, &stream,
+                    path_of(FOLLOW "Last-Event-ID: %s\r\n\r\n", ids[i].text).text);
+        expect(&stream, "\nevent: reset\n");
+        expect_id(&stream, &now);
         expect(&stream, "data: {}\n\n");
         event_publish(hub_of(*state), EVENT_CREATED, "new");
         expect(&stream, "\"new\"");
@@ -162,10 +193,81 @@ static void who_was_away_for_too_long_is_told_so(void **state)
 static void an_empty_last_event_id_is_none(void **state)
 {
     auto_stream struct stream stream = {-1};
+    struct path now = id_of(*state, 0);
 
     stream_open(*state, &stream, FOLLOW "Last-Event-ID: \r\n\r\n");
-    expect(&stream, "\nid: 0000000000000000-0\n\n");
+    expect_id(&stream, &now);
     assert_null(strstr(stream.text.data, "reset"));
+}
+
+static void ask(struct test *test, const char *method, const char *path, const char *body)
+{
+    auto_answer struct answer answer = {0};
+
+    test_call(test, &(struct call){.method = method, .path = path, .body = body, .headers = {"Content-Type: application/json"}},
+              &answer);
+    assert_in_range(answer.status, 200, 299);
+}
+
+static void every_change_is_told_once_and_in_order(void **state)
+{
+    struct test *test = *state;
+    struct path memory = test_memory(test, "m", 4096, 7);
+    struct path creation =
+        path_of("{\"memory_file_path\":\"%s\"," REQUIRED_MEMBERS "}", memory.text);
+    struct event_position since = fixture_now(&test->fixture);
+    auto_text struct text told = {0};
+
+    for (int i = 0; i < 2; i++) {
+        ask(test, "PUT", "/snapshots/a", creation.text);
+        ask(test, "PUT", "/snapshots/b", creation.text);
+        ask(test, "PATCH", "/snapshots/a", "{\"held\":true}");
+        ask(test, "PATCH", "/snapshots/a", "{\"held\":true}"); /* changes nothing */
+        ask(test, "GET", "/snapshots/a", NULL);
+        ask(test, "PATCH", "/snapshots/a", "{\"held\":false}");
+        ask(test, "DELETE", "/snapshots/a", NULL);
+        ask(test, "DELETE", "/snapshots/b", NULL);
+    }
+    fixture_told(&test->fixture, &since, &told);
+    static const char once[] = "created a, created b, updated a, updated a, deleted a, deleted b, ";
+    assert_string_equal(text_str(&told), path_of("%s%s", once, once).text);
+}
+
+static void what_openvmm_saves_by_itself_is_told_when_it_is_seen(void **state)
+{
+    struct test *test = *state;
+    struct event_position since = fixture_now(&test->fixture);
+    auto_text struct text told = {0};
+
+    openvmm_save(fixture_snapshot(&test->fixture, "its-own", "").text, 4096, 'x', 1);
+    ask(test, "GET", "/snapshots/its-own", NULL);
+    ask(test, "GET", "/snapshots/its-own", NULL);
+    disk_remove(fixture_snapshot(&test->fixture, "its-own", "memory.bin").text);
+    ask(test, "GET", "/snapshots/its-own", NULL);
+    fixture_told(&test->fixture, &since, &told);
+    assert_string_equal(text_str(&told), "created its-own, incomplete its-own, ");
+}
+
+static void a_restart_loses_nothing_and_tells_what_changed_meanwhile(void **state)
+{
+    struct test *test = *state;
+    struct path memory = test_memory(test, "m", 4096, 7);
+    auto_stream struct stream first = {-1};
+    auto_stream struct stream second = {-1};
+
+    open_quietly(test, &first);
+    struct path seen = last_id(&first);
+    test_create(test, "before", &memory, 1);
+    test_stop(test);
+    openvmm_save(fixture_snapshot(&test->fixture, "meanwhile", "").text, 4096, 'x', 1);
+    disk_remove(fixture_snapshot(&test->fixture, "before", "").text);
+    test_restart(test);
+    stream_open(test, &second, path_of(FOLLOW "Last-Event-ID: %s\r\n\r\n", seen.text).text);
+    expect(&second, "event: created\n");
+    expect(&second, "\"before\"");
+    expect(&second, "\"meanwhile\"");
+    assert_non_null(strstr(second.text.data, "event: deleted\n"));
+    assert_null(strstr(second.text.data, "reset"));
 }
 
 static void head_tells_the_same_and_ends(void **state)
@@ -198,13 +300,14 @@ static void what_is_no_stream_is_refused(void **state)
 static void a_client_of_http_1_0_follows_too(void **state)
 {
     auto_stream struct stream stream = {-1};
+    struct path last = id_of(*state, 100);
 
     stream_open(*state, &stream, "GET /events HTTP/1.0\r\n\r\n");
-    expect(&stream, "\r\n\r\nid: 0000000000000000-0\n\n");
+    expect(&stream, "\r\n\r\nid: ");
     assert_null(strstr(stream.text.data, "chunked"));
     for (int i = 0; i < 100; i++)
         event_publish(hub_of(*state), EVENT_CREATED, "a-snapshot-whose-name-is-rather-long");
-    expect(&stream, "\nid: 0000000000000000-100\n");
+    expect_id(&stream, &last);
 }
 
 /* What the library has left of its memory is little then. */
@@ -221,10 +324,11 @@ static void a_head_as_large_as_it_may_be_leaves_room_for_a_stream(void **state)
     text_appends(&request, "\r\n\r\n");
     snprintf(id, sizeof id, "%0*d", ID_MAX, 0);
     stream_open(test, &stream, request.data);
-    expect(&stream, "\nid: 0000000000000000-0\n\n");
+    struct path last = id_of(*state, 100);
+    expect(&stream, "\nid: ");
     for (int i = 0; i < 100; i++)
         event_publish(hub_of(*state), EVENT_INCOMPLETE, id);
-    expect(&stream, "id: 0000000000000000-100\n");
+    expect_id(&stream, &last);
     expect(&stream, id);
     expect(&stream, "}\n\n");
 }
@@ -276,6 +380,7 @@ static void open_unread(struct test *test, struct stream *stream)
     const int least = 1;
 
     *stream = (struct stream){.fd = raw_open(test)};
+    limit_wait(stream->fd);
     must(setsockopt(stream->fd, SOL_SOCKET, SO_RCVBUF, &least, sizeof least) == 0, "setsockopt");
     raw_sends(stream->fd, FOLLOW "\r\n");
 }
@@ -299,15 +404,14 @@ static void who_never_reads_is_dropped_and_nobody_else(void **state)
 {
     auto_stream struct stream slow = {-1};
     auto_stream struct stream quick = {-1};
-    char number[32];
 
     open_unread(*state, &slow);
     open_quietly(*state, &quick);
-    for (unsigned i = 1; i <= ROUNDS; i++) {
+    for (unsigned i = 0; i < ROUNDS; i++) {
+        struct path last = id_of(*state, ROUND);
         for (unsigned j = 0; j < ROUND; j++)
             event_publish(hub_of(*state), EVENT_UPDATED, "x");
-        snprintf(number, sizeof number, "-%u\n", i * ROUND);
-        expect(&quick, number);
+        expect_id(&quick, &last);
     }
     assert_in_range(count_unread(slow.fd), 1, 256 << 10); /* of some 5 MB */
     assert_int_equal(measure(*state, METRIC_EVENT_STREAMS_DROPPED), 1);
@@ -398,6 +502,9 @@ int main(void)
         WITH_SERVER(who_comes_back_is_told_what_it_missed),
         WITH_SERVER(who_was_away_for_too_long_is_told_so),
         WITH_SERVER(an_empty_last_event_id_is_none),
+        WITH_SERVER(every_change_is_told_once_and_in_order),
+        WITH_SERVER(what_openvmm_saves_by_itself_is_told_when_it_is_seen),
+        WITH_SERVER(a_restart_loses_nothing_and_tells_what_changed_meanwhile),
         WITH_SERVER(head_tells_the_same_and_ends),
         WITH_SERVER(what_is_no_stream_is_refused),
         WITH_SERVER(a_client_of_http_1_0_follows_too),

@@ -4,14 +4,6 @@
 #include "tests/check.h"
 #include "tests/store_fixture.h"
 
-static void tell(void *context, enum catalog_event event, const char *id)
-{
-    static const char *const names[EVENT__COUNT] = {"created", "updated", "deleted",
-                                                    "incomplete", "damaged", "pruned"};
-
-    text_appendf(context, "%s %s, ", names[event], id);
-}
-
 static struct catalog *catalog_of(void **state)
 {
     struct fixture *fixture = *state;
@@ -34,55 +26,51 @@ static void note(void **state, const char *id, enum snapshot_status status, bool
     catalog_note(catalog_of(state), &snapshot, &seen, CAUSE_FOUND);
 }
 
-static void assert_told(struct text *told, const char *expected)
+/* Since then; and takes the time anew. */
+static void assert_told(void **state, struct event_position *since, const char *expected)
 {
-    assert_string_equal(text_str(told), expected);
-    told->len = 0;
+    auto_text struct text told = {0};
+
+    fixture_told(*state, since, &told);
+    assert_string_equal(text_str(&told), expected);
+    *since = fixture_now(*state);
 }
 
 static void a_note_tells_what_became_of_the_snapshot(void **state)
 {
-    auto_text struct text told = {0};
+    struct event_position since = fixture_now(*state);
 
-    catalog_listen(catalog_of(state), tell, &told);
     note(state, "a", SNAPSHOT_INCOMPLETE, false);
     note(state, "a", SNAPSHOT_READY, false);
-    assert_told(&told, "incomplete a, created a, ");
+    assert_told(state, &since, "incomplete a, created a, ");
     note(state, "b", SNAPSHOT_READY, false);
     note(state, "b", SNAPSHOT_READY, true);
-    assert_told(&told, "created b, updated b, ");
+    assert_told(state, &since, "created b, updated b, ");
     note(state, "b", SNAPSHOT_DAMAGED, true);
     note(state, "b", SNAPSHOT_INCOMPLETE, true);
     note(state, "c", SNAPSHOT_DAMAGED, false);
     note(state, "c", SNAPSHOT_READY, false);
-    assert_told(&told, "damaged b, incomplete b, damaged c, updated c, ");
-    catalog_listen(catalog_of(state), NULL, NULL);
+    assert_told(state, &since, "damaged b, incomplete b, damaged c, updated c, ");
 }
 
 static void a_note_of_what_is_known_tells_nothing(void **state)
 {
-    auto_text struct text told = {0};
-
     note(state, "a", SNAPSHOT_READY, false);
-    catalog_listen(catalog_of(state), tell, &told);
+    struct event_position since = fixture_now(*state);
     note(state, "a", SNAPSHOT_READY, false);
-    assert_told(&told, "");
-    catalog_listen(catalog_of(state), NULL, NULL);
+    assert_told(state, &since, "");
 }
 
 static void what_goes_is_told_once_and_why(void **state)
 {
-    auto_text struct text told = {0};
-
     note(state, "a", SNAPSHOT_READY, false);
     note(state, "b", SNAPSHOT_READY, false);
-    catalog_listen(catalog_of(state), tell, &told);
+    struct event_position since = fixture_now(*state);
     catalog_remove(catalog_of(state), "a", CAUSE_FOUND);
     catalog_remove(catalog_of(state), "a", CAUSE_REQUEST);
     catalog_remove(catalog_of(state), "b", CAUSE_PRUNED);
-    assert_told(&told, "deleted a, pruned b, ");
+    assert_told(state, &since, "deleted a, pruned b, ");
     assert_false(catalog_has(catalog_of(state), "a"));
-    catalog_listen(catalog_of(state), NULL, NULL);
 }
 
 static uint64_t gauge(void **state, enum metric metric, size_t series)
