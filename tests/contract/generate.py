@@ -257,7 +257,9 @@ RANGES = ["bytes=0-0", "bytes=0-", "bytes=-1", "bytes=5-3", "bytes=17-", "bytes=
 ACCEPTS = ["*/*", "application/json", "application/protobuf", "application/x-protobuf", "application/*;q=0.5",
            "application/protobuf;q=0.2, application/json;q=0.1", "text/html", "application/json;q=0",
            "*/*;q=0", "application/json;q=0, */*", "application/*;q=0,application/protobuf;q=0.001", "", "json",
-           "application/json;q=2", "application/json;q=0.0001", "text/html, */*;q=0.1", "application/json;v=1"]
+           "application/json;q=2", "application/json;q=0.0001", "text/html, */*;q=0.1", "application/json;v=1",
+           "text/event-stream", "text/*;q=0.1", "text/event-stream;q=0, */*"]
+EVENT_IDS = ["", "0", "x", "5f1c8a9be07d4c32-1048577", "0000000000000000-0", "-", "é"]
 REQUEST_IDS = ["a", "A.b_c-9", "x" * 64, "x" * 65, "a b", "é", ""]
 
 
@@ -265,7 +267,7 @@ REQUEST_IDS = ["a", "A.b_c-9", "x" * 64, "x" * 65, "a b", "é", ""]
 def headers(draw, *names):
     """Of those that mean something here, at most two; now and then one that does not."""
     sources = {"If-Match": TAGS, "If-None-Match": TAGS, "If-Range": TAGS, "Range": RANGES, "Accept": ACCEPTS,
-               "X-Request-Id": REQUEST_IDS, "Prefer": ["respond-async", "wait=1"], "X-Other": ["", "x"]}
+               "X-Request-Id": REQUEST_IDS, "Prefer": ["respond-async", "wait=1"], "Last-Event-ID": EVENT_IDS, "X-Other": ["", "x"]}
     chosen = draw(st.lists(choose(*names, *names, "X-Request-Id", "Prefer", "X-Other"), max_size=2, unique=True))
     return [(name, draw(st.sampled_from(sources[name]))) for name in chosen]
 
@@ -307,9 +309,9 @@ def validations(draw):
 def reads(draw):
     one = f"/snapshots/{draw(ids)}"
     target = draw(choose("/snapshots", one, one + "/manifest", one + "/state", one + "/state/units",
-                         "/healthz", "/readyz", "/metrics", "/openapi.yaml"))
+                         "/events", "/healthz", "/readyz", "/metrics", "/openapi.yaml"))
     extra = {"/snapshots": (), one: ("If-None-Match",), one + "/manifest": ("Accept", "If-None-Match"),
-             one + "/state": ("Range", "If-Range", "If-None-Match")}.get(target, ())
+             "/events": ("Accept", "Last-Event-ID"), one + "/state": ("Range", "If-Range", "If-None-Match")}.get(target, ())
     query = {"/snapshots": LISTED, one: ("include",)}.get(target, ())
     method = draw(mostly(choose("GET"), choose("HEAD")))
     return Call(method, target + draw(queries(*query)), draw(headers(*extra)),

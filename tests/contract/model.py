@@ -139,6 +139,11 @@ class Model:
             return {200, 304, 400, 406}
         return {200, 304} if any(qualities) else {406}
 
+    def followEvents(self, exchange, *_):
+        accept = exchange.request_header("Accept")
+        liked = 1 if accept is None else quality(accept, "text/event-stream")
+        return {200, 400, 406} if liked is None else {200} if liked else {406}
+
     def getState(self, exchange, _, snapshot):
         whole = self.read(exchange, snapshot)
         value = exchange.request_header("Range")

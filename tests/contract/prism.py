@@ -23,6 +23,10 @@ from properties import FIRST, Run, make_files
 from tools import ENVIRONMENT, Tools
 
 
+# It passes on an answer when it is whole, which these never are.
+ENDLESS = {"followEvents"}
+
+
 def free_port():
     with socket.create_server(("127.0.0.1", 0)) as listening:
         return listening.getsockname()[1]
@@ -74,6 +78,8 @@ def main(directory, program, count="60"):
                 operation = document.operation(call.method, call.target)
                 if not operation or call.method == "HEAD" or re.search(r"/\.\.?(/|\?|$)", call.target):
                     continue  # it knows only what has an operation of its own, and no dot segments
+                if operation["operationId"] in ENDLESS:
+                    continue
                 exchange = run.send(call)
                 asked += 1
                 violations = json.loads(exchange.header("sl-violations") or "[]")
@@ -82,7 +88,7 @@ def main(directory, program, count="60"):
                     succeeded.add(operation["operationId"])
 
         no_answer_violates_the_document()
-    missing = {one["operationId"] for _, _, one, _ in document.operations()} - succeeded
+    missing = {one["operationId"] for _, _, one, _ in document.operations()} - succeeded - ENDLESS
     print(f"{asked} requests; never seen to succeed: {sorted(missing)}")
     sys.exit(bool(missing))
 

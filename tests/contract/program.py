@@ -40,6 +40,14 @@ class Program:
         shutil.rmtree(self.home)
 
 
+def read_block(answer):
+    """The first block of a stream, which ends in an empty line."""
+    lines = [answer.readline()]
+    while lines[-1] not in (b"\n", b""):
+        lines.append(answer.readline())
+    return b"".join(lines)
+
+
 class Client:
     """A connection that is kept while the service keeps it. To be used in a `with`."""
 
@@ -69,8 +77,9 @@ class Client:
             self.socket.sendall("\r\n".join([*lines, "", ""]).encode("latin-1") + (body or b""))
         answer = http.client.HTTPResponse(self.socket, method=method)
         answer.begin()
+        lasts = method == "GET" and answer.headers.get_content_type() == "text/event-stream"
         exchange = Exchange(method, target, headers, body or b"", True, answer.status,
-                            answer.getheaders(), answer.read())
-        if answer.will_close:
+                            answer.getheaders(), read_block(answer) if lasts else answer.read(), not lasts)
+        if answer.will_close or lasts:
             self.drop()
         return exchange

@@ -216,6 +216,34 @@ def check_streaming(proxy, service, prefix):
     same("its length", (head.data, head.headers["Content-Length"]), (b"", str(UPLOAD)))
 
 
+def read_block(answer):
+    """The next block of a stream of events, as its fields."""
+    fields = {}
+    while line := answer.readline().decode().rstrip("\n"):
+        name, _, fields[name] = line.partition(": ")
+    return fields
+
+
+def check_events(proxy, service, prefix):
+    """An event is passed on when it happens, though the answer goes on."""
+    connection = http.client.HTTPConnection(NAME, proxy.port)
+    connection.sock = proxy.connect()
+    connection.request("GET", f"{prefix}/events", headers={"X-Request-Id": "stream"})
+    answer = connection.getresponse()
+    same("a stream", (answer.status, answer.headers["Content-Type"]), (200, "text/event-stream"))
+    check("it begins with a position", read_block(answer).keys() == {"id"})
+    for name in ("told", "told-too"):
+        same("created", create(proxy, service, prefix, name).status, 201)
+        block = read_block(answer)
+        same("the event", (block["event"], json.loads(block["data"])["id"]), ("created", name))
+    connection.close()
+    again = http.client.HTTPConnection(NAME, proxy.port)
+    again.sock = proxy.connect()
+    again.request("GET", f"{prefix}/events", headers={"Last-Event-ID": "unknown"})
+    same("a reset", read_block(again.getresponse())["event"], "reset")
+    again.close()
+
+
 def check_client(proxy, service, prefix):
     """What the client sends does not pass for the proxy's."""
     forged = {"X_Forwarded_For": "6.6.6.6", "X_Forwarded_Proto": "http",
@@ -309,6 +337,7 @@ def check_pairing(proxy, service, prefix):
 def check_all(proxy, service, prefix):
     check_main_job(proxy, service, prefix)
     check_streaming(proxy, service, prefix)
+    check_events(proxy, service, prefix)
     check_client(proxy, service, prefix)
     check_pairing(proxy, service, prefix)
     check_smuggling(proxy, service, prefix)
