@@ -2,8 +2,8 @@
 #include "api/negotiate.h"
 #include "api/stream.h"
 
-/* What is no position of ours is like one that is no longer known: the client is told that it missed
- * something. */
+/* What is no position of ours is like one that is no longer known: the client is told that it
+ * missed something. */
 static struct event_position last_seen(const char *id)
 {
     struct event_position position = {.number = UINT64_MAX};

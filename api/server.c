@@ -35,8 +35,8 @@
 
 #define SPARES_MAX 128
 
-/* Of an answer that lasts: what the kernel keeps for a client that does not read, what is taken at a
- * time without chunks, and how long it may take to end when it has to. */
+/* Of an answer that lasts: what the kernel keeps for a client that does not read, what is taken at
+ * a time without chunks, and how long it may take to end when it has to. */
 #define STREAM_SEND_BUFFER (32 << 10)
 #define STREAM_PIECE       512
 #define STREAM_END_MS      1000

@@ -22,18 +22,17 @@ static bool begin_epoch(struct catalog *catalog, int64_t *epoch)
 
 static bool find_position(struct catalog *catalog, struct event_position *out)
 {
-    sqlite3 *handle = catalog->database.handle;
-    int64_t epoch = 0;
-    int64_t number = 0;
+    static const char *const queries[] = {"SELECT value FROM meta WHERE key = 'epoch'",
+                                          "SELECT value FROM meta WHERE key = 'events_begin'"};
+    int64_t values[2] = {0};
 
-    if (!catalog_check(catalog, database_ask(handle, "SELECT value FROM meta WHERE key = 'epoch'", &epoch))
-        || !catalog_check(catalog, database_ask(handle, "SELECT value FROM meta"
-                                                        " WHERE key = 'events_begin'",
-                                                &number)))
+    for (size_t i = 0; i < 2; i++)
+        if (!catalog_check(catalog,
+                           database_ask(catalog->database.handle, queries[i], &values[i])))
+            return false;
+    if ((!catalog->is_filled || values[0] == 0) && !begin_epoch(catalog, &values[0]))
         return false;
-    if ((!catalog->is_filled || epoch == 0) && !begin_epoch(catalog, &epoch))
-        return false;
-    *out = (struct event_position){(uint64_t)epoch, (uint64_t)number};
+    *out = (struct event_position){(uint64_t)values[0], (uint64_t)values[1]};
     return true;
 }
 
@@ -67,8 +66,9 @@ bool catalog_load_events(struct catalog *catalog)
     struct event_position position;
     size_t count;
 
-    if (!catalog_check(catalog, events ? SQLITE_OK : SQLITE_NOMEM)
-        || !find_position(catalog, &position) || !read_history(catalog, events, &count))
+    if (!events)
+        return catalog_check(catalog, SQLITE_NOMEM);
+    if (!find_position(catalog, &position) || !read_history(catalog, events, &count))
         return false;
     event_hub_load(catalog->events, &position, events + EVENT_HISTORY - count, count);
     return true;

@@ -30,8 +30,8 @@ void event_hub_close(struct event_hub *hub);
 OWN(struct event_hub, event_hub_close)
 
 /* The events are those of a catalogue that was opened: of its epoch, with this history, oldest
- * first. What is published next has numbers beyond `last`, which is at least the number of any event
- * that was ever told in the epoch. Who reads is told that there is a gap. */
+ * first. What is published next has numbers beyond `last`, which is at least the number of any
+ * event that was ever told in the epoch. Who reads is told that there is a gap. */
 void event_hub_load(struct event_hub *hub, const struct event_position *last,
                     const struct event *history, size_t count);
 
@@ -42,8 +42,8 @@ struct event event_publish(struct event_hub *hub, enum event_kind kind, const ch
 /* The newest number from which nobody can resume: older events need not be recorded any longer. */
 uint64_t event_hub_forgotten(struct event_hub *hub);
 
-/* What a reader's thread is told. Called with the hub's mutex held: they must not wait, nor call the
- * hub. */
+/* What a reader's thread is told. Called with the hub's mutex held: they must not wait, nor call
+ * the hub. */
 struct event_listener {
     void (*sleep)(void *context); /* there is nothing to read until wake() */
     void (*wake)(void *context);  /* read again; once for each sleep() */

@@ -12,8 +12,9 @@ static void an_event_is_a_block_with_id_and_time(void **state)
 
     (void)state;
     event_write(&out, EPOCH, &event);
-    assert_string_equal(text_str(&out), "event: created\nid: 0123456789abcdef-42\n"
-                                        "data: {\"id\":\"web-42\",\"at\":\"2026-01-02T03:04:05.678Z\"}\n\n");
+    assert_string_equal(text_str(&out),
+                        "event: created\nid: 0123456789abcdef-42\n"
+                        "data: {\"id\":\"web-42\",\"at\":\"2026-01-02T03:04:05.678Z\"}\n\n");
 }
 
 static void every_kind_has_a_name_of_its_own(void **state)

@@ -137,7 +137,7 @@ static void the_history_is_bounded_and_as_long_as_promised(void **state)
     auto_text struct text told = {0};
     fixture_told(fixture, &since, &told);
     assert_memory_equal(told.data, "updated a, ", 11);
-    assert_int_equal(told.len, (EVENT_HISTORY - 1) * 11 + strlen("deleted a, "));
+    assert_int_equal(told.len, (size_t)(EVENT_HISTORY - 1) * 11 + strlen("deleted a, "));
 }
 
 int main(void)
