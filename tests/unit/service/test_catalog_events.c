@@ -1,4 +1,5 @@
 #include <sqlite3.h>
+#include <stdio.h>
 
 #include "service/catalog.h"
 #include "tests/check.h"
@@ -25,10 +26,13 @@ static void assert_told(const struct fixture *fixture, const struct event_positi
     assert_string_equal(text_str(&told), expected);
 }
 
-/* What is on disk, so that a start finds nothing to tell of it. */
+/* What is on disk, so that a start finds nothing to tell of it; and whole from the beginning. */
 static void save(const struct fixture *fixture, const char *id)
 {
-    openvmm_save(fixture_snapshot(fixture, id, "").text, 4096, 'x', 1);
+    struct path aside = path_of("%s/aside", fixture->home.text);
+
+    openvmm_save(aside.text, 4096, 'x', 1);
+    must(rename(aside.text, fixture_snapshot(fixture, id, "").text) == 0, id);
 }
 
 static void get(const struct fixture *fixture, const char *id)
