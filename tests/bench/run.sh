@@ -200,6 +200,16 @@ bench_idle() {
     finish
 }
 
+bench_listeners() {
+    local grown slowest
+    serve --no-access-log
+    truncate -s 8M "$home/vm/small.bin"
+    read -r grown slowest < <(/usr/bin/python3 tests/bench/listeners.py "$port" "$server" 1000 "$home/vm/small.bin")
+    judge '1,000 listeners of events : 20 MiB' "$grown KiB" '20480 KiB' "$(divide "$grown" 20480)" '<1.0'
+    judge 'a change until all of them know, p99 : 100 ms' "$slowest ms" '100 ms' "$(divide "$slowest" 100)" '<1.0'
+    finish
+}
+
 create_by_loop() {
     mkdir "$home/loop"
     sync
