@@ -15,8 +15,8 @@ struct fault {
 
 /* All that is wrong with a document; the first FAULTS_MAX are kept. */
 struct faults {
-    size_t count; /* found, of which at most FAULTS_MAX are in items */
-    struct fault items[FAULTS_MAX];
+    struct fault items[FAULTS_MAX]; /* first: what is not used is not touched, mostly all of it */
+    size_t count;                   /* found, of which at most FAULTS_MAX are in items */
 };
 
 void faults_add(struct faults *faults, const char *pointer, const char *fmt, ...)
