@@ -365,7 +365,7 @@ static void silence_outlasts_every_timeout_and_is_filled_with_comments(void **st
     open_quietly(*state, &stream);
     for (int i = 0; i < 8; i++)
         expect(&stream, ":\n\n");
-    assert_true(clock_monotonic_ns() - begun >= 8 * BEAT_MS * UINT64_C(1000000));
+    assert_true(clock_monotonic_ns() - begun >= UINT64_C(8) * BEAT_MS * 1000000);
     event_publish(hub_of(*state), EVENT_CREATED, "late");
     expect(&stream, "\"late\"");
 }
