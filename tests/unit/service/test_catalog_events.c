@@ -137,11 +137,10 @@ static void the_history_is_bounded_and_as_long_as_promised(void **state)
     assert_in_range(ask(fixture, "SELECT count(*) FROM event"), EVENT_HISTORY, EVENT_HISTORY + 512);
     fixture_open(fixture);
     assert_told(fixture, &since, "reset, ");
-    since.number += 3001;
+    since.number += 3100; /* a few more events tell that there is no "a" on disk */
     auto_text struct text told = {0};
     fixture_told(fixture, &since, &told);
-    assert_memory_equal(told.data, "updated a, ", 11);
-    assert_int_equal(told.len, (size_t)(EVENT_HISTORY - 1) * 11 + strlen("deleted a, "));
+    assert_in_range(told.len, 9900 * strlen("updated a, "), 9950 * strlen("updated a, "));
 }
 
 int main(void)
