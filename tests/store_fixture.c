@@ -10,6 +10,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
@@ -124,55 +125,86 @@ struct path fixture_snapshot(const struct fixture *fixture, const char *id, cons
     return path_of("%s/snapshots/%s%s%s", fixture->store.text, id, *file ? "/" : "", file);
 }
 
-static void do_nothing(void *context)
+static void note_sleep(void *context)
 {
     (void)context;
 }
 
-static struct event_reader *follow(const struct fixture *fixture,
-                                   const struct event_position *since)
+static void note_wake(void *context)
 {
-    static const struct event_listener deaf = {.sleep = do_nothing, .wake = do_nothing};
-    struct error err;
-    struct event_reader *reader = event_subscribe(fixture->service->events, since, &deaf, &err);
+    must(eventfd_write(*(const int *)context, 1) == 0, "eventfd");
+}
 
+/* Who wakes it up writes to `wake`, an eventfd. */
+static struct event_reader *follow(const struct fixture *fixture,
+                                   const struct event_position *since, int *wake)
+{
+    const struct event_listener listener = {note_sleep, note_wake, NULL, wake};
+    struct error err;
+    struct event_reader *reader = event_subscribe(fixture->service->events, since, &listener, &err);
+
+    must(*wake >= 0, "eventfd");
     must(reader, err.message);
     return reader;
 }
 
 struct event_position fixture_now(const struct fixture *fixture)
 {
+    auto_fd int wake = eventfd(0, EFD_CLOEXEC);
     AUTO(event_unsubscribe)
-    struct event_reader *reader = follow(fixture, NULL);
+    struct event_reader *reader = follow(fixture, NULL, &wake);
     struct event_batch batch;
 
     must(event_read(reader, &batch) == NEWS_POSITION, "a position");
     return batch.position;
 }
 
-void fixture_told(const struct fixture *fixture, const struct event_position *since,
-                  struct text *out)
+/* All that there is to be read now. */
+static void read_news(struct event_reader *reader, struct text *out)
 {
-    AUTO(event_unsubscribe)
-    struct event_reader *reader = follow(fixture, since);
     struct event_batch batch;
     enum event_news news;
 
-    while ((news = event_read(reader, &batch)) == NEWS_EVENTS)
-        for (size_t i = 0; i < batch.count; i++)
+    while ((news = event_read(reader, &batch)) != NEWS_NONE) {
+        if (news == NEWS_RESET)
+            text_appends(out, "reset, ");
+        for (size_t i = 0; news == NEWS_EVENTS && i < batch.count; i++)
             text_appendf(out, "%s %s, ", event_kind_name(batch.events[i].kind),
                          batch.events[i].id);
-    if (news == NEWS_RESET)
-        text_appends(out, "reset, ");
+    }
 }
 
-/* When each of the lane's threads is at the meeting, none is at anything else. */
+void fixture_told(const struct fixture *fixture, const struct event_position *since,
+                  struct text *out)
+{
+    auto_fd int wake = eventfd(0, EFD_CLOEXEC);
+    AUTO(event_unsubscribe)
+    struct event_reader *reader = follow(fixture, since, &wake);
+
+    read_news(reader, out);
+}
+
+void fixture_await_told(const struct fixture *fixture, const struct event_position *since,
+                        const char *expected)
+{
+    auto_fd int wake = eventfd(0, EFD_CLOEXEC);
+    AUTO(event_unsubscribe)
+    struct event_reader *reader = follow(fixture, since, &wake);
+    auto_text struct text told = {0};
+    eventfd_t ignored;
+
+    for (read_news(reader, &told); told.len < strlen(expected); read_news(reader, &told))
+        must(eventfd_read(wake, &ignored) == 0, "eventfd");
+    must(strcmp(text_str(&told), expected) == 0, text_str(&told));
+}
+
 void fixture_hush(struct fixture *fixture)
 {
     watch_stop(fixture->service->watch);
     rescan_stop(TAKE(fixture->service->rescan));
 }
 
+/* When each of the lane's threads is at the meeting, none is at anything else. */
 void fixture_settle(struct fixture *fixture)
 {
     struct meeting meeting = {PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, 0, 0};

@@ -40,6 +40,10 @@ struct event_position fixture_now(const struct fixture *fixture);
 void fixture_told(const struct fixture *fixture, const struct event_position *since,
                   struct text *out);
 
+/* Waits until, since then, just this was told. */
+void fixture_await_told(const struct fixture *fixture, const struct event_position *since,
+                        const char *expected);
+
 /* Waits until everything that was handed to the bulk lane is done. */
 void fixture_settle(struct fixture *fixture);
 
