@@ -137,9 +137,9 @@ static void note_wake(void *context)
 
 /* Who wakes it up writes to `wake`, an eventfd. */
 static struct event_reader *follow(const struct fixture *fixture,
-                                   const struct event_position *since, int *wake)
+                                   const struct event_position *since, const int *wake)
 {
-    const struct event_listener listener = {note_sleep, note_wake, NULL, wake};
+    const struct event_listener listener = {note_sleep, note_wake, NULL, (void *)wake};
     struct error err;
     struct event_reader *reader = event_subscribe(fixture->service->events, since, &listener, &err);
 
