@@ -194,12 +194,28 @@ void verdict_clear(struct verdict *verdict)
     *verdict = (struct verdict){0};
 }
 
+void inspection_clear(struct inspection *inspection)
+{
+    snapshot_clear(&inspection->snapshot);
+    state_units_clear(&inspection->units);
+    clear_texts(inspection->reasons, inspection->reason_count);
+    *inspection = (struct inspection){0};
+}
+
 static const char *const capture_names[] = {NULL, "link", "reflink", "copy", "isolate"};
 static const char *const status_names[] = {"ready", "incomplete", "damaged"};
 static const char *const sort_names[] = {"id", "created_at", "memory_size_bytes"};
 static const char *const writer_names[] = {"none", "present", "unknown"};
-static const char *const expect_names[] = {"version", "architecture", "memory_size_bytes",
-                                           "vp_count", "page_size", "memory", "state"};
+static const char *const expect_names[] = {
+    "manifest",
+    "version",
+    "architecture",
+    "memory_size_bytes",
+    "vp_count",
+    "page_size",
+    "memory",
+    "state",
+};
 
 #define COUNT(names) (sizeof(names) / sizeof *(names))
 _Static_assert(COUNT(capture_names) == CAPTURE__COUNT, "a capture has no name");

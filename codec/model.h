@@ -231,6 +231,7 @@ struct expectation {
 
 /* What an expectation can miss, in OpenVMM's order. */
 enum expect_field {
+    EXPECT_MANIFEST, /* that there is one; a snapshot without is asked nothing through the API */
     EXPECT_VERSION,
     EXPECT_ARCHITECTURE,
     EXPECT_MEMORY_SIZE,
@@ -259,6 +260,15 @@ struct verdict {
     bool unchecked[EXPECT__COUNT]; /* no expectation was given */
 };
 
+/* A directory, wherever it is, and why OpenVMM would not restore from it. */
+struct inspection {
+    struct snapshot snapshot;
+    bool has_units;
+    struct state_units units;
+    struct text *reasons; /* none: it would, on the VM that the manifest describes */
+    size_t reason_count;
+};
+
 void manifest_clear(struct manifest *manifest);
 /* False without memory: `to` is cleared then. So are the copies below. */
 bool manifest_copy(struct manifest *to, const struct manifest *from);
@@ -276,6 +286,7 @@ void snapshot_filter_clear(struct snapshot_filter *filter);
 void snapshot_page_clear(struct snapshot_page *page);
 void expectation_clear(struct expectation *expectation);
 void verdict_clear(struct verdict *verdict);
+void inspection_clear(struct inspection *inspection);
 
 /* Spellings, as in documents. capture_name(CAPTURE_UNKNOWN) is NULL. */
 const char *capture_name(enum capture capture);
@@ -304,6 +315,7 @@ MODEL_OWN(snapshot_filter)
 MODEL_OWN(snapshot_page)
 MODEL_OWN(expectation)
 MODEL_OWN(verdict)
+MODEL_OWN(inspection)
 #undef MODEL_OWN
 
 #define auto_manifest        AUTO(manifest_clear)
@@ -318,3 +330,4 @@ MODEL_OWN(verdict)
 #define auto_snapshot_page   AUTO(snapshot_page_clear)
 #define auto_expectation     AUTO(expectation_clear)
 #define auto_verdict         AUTO(verdict_clear)
+#define auto_inspection      AUTO(inspection_clear)

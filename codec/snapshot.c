@@ -203,15 +203,21 @@ static void emit_unit(struct text *out, const struct state_unit *unit)
     emit_raw(out, "}");
 }
 
-bool state_units_to_json(const struct state_units *units, struct text *out, struct error *err)
+void state_units_emit(const struct state_units *units, struct text *out)
 {
-    emit_raw(out, "{");
-    emit_key(out, "units");
     emit_raw(out, "[");
     for (size_t i = 0; i < units->count; i++) {
         emit_item(out);
         emit_unit(out, &units->items[i]);
     }
-    emit_raw(out, "]}");
+    emit_raw(out, "]");
+}
+
+bool state_units_to_json(const struct state_units *units, struct text *out, struct error *err)
+{
+    emit_raw(out, "{");
+    emit_key(out, "units");
+    state_units_emit(units, out);
+    emit_raw(out, "}");
     return emit_done(out, err);
 }

@@ -12,3 +12,6 @@ bool snapshot_add_live(struct text *document, const struct live *live, struct er
 
 /* Appends {"units":[{"name","type_url","size_bytes"}]}. ERR_INTERNAL without memory. */
 bool state_units_to_json(const struct state_units *units, struct text *out, struct error *err);
+
+/* Appends the list alone; the text remembers failure. */
+void state_units_emit(const struct state_units *units, struct text *out);

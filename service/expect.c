@@ -194,12 +194,28 @@ static bool check_units(const struct state_units *units, const struct expectatio
 static bool check_state(const struct expect_files *files, const struct expectation *expectation,
                         struct verdict *out, struct error *err)
 {
-    if (!expectation->has_state_units)
+    if (files->state_error) {
+        text_appends(&add(out, EXPECT_STATE)->message, files->state_error);
         return true;
-    if (!files->state_error)
-        return check_units(files->units, expectation, out, err);
-    text_appends(&add(out, EXPECT_STATE)->message, files->state_error);
-    return true;
+    }
+    return !expectation->has_state_units || check_units(files->units, expectation, out, err);
+}
+
+static bool check_all(const struct manifest *manifest, const struct expect_files *files,
+                      const struct expectation *expectation, struct verdict *out, struct error *err)
+{
+    if (files->manifest_error) {
+        text_appends(&add(out, EXPECT_MANIFEST)->message, files->manifest_error);
+        return true;
+    }
+    check_version(manifest, out);
+    check_architecture(manifest, expectation, out);
+    check_number(EXPECT_MEMORY_SIZE, expectation->memory_size_bytes, manifest->memory_size_bytes,
+                 out);
+    check_number(EXPECT_VP_COUNT, expectation->vp_count, manifest->vp_count, out);
+    check_number(EXPECT_PAGE_SIZE, expectation->page_size, manifest->page_size, out);
+    check_memory(manifest, files, out);
+    return check_state(files, expectation, out, err);
 }
 
 static bool any_text_failed(const struct verdict *verdict)
@@ -223,13 +239,6 @@ bool expect_check(const struct manifest *manifest, const struct expect_files *fi
     out->unchecked[EXPECT_VP_COUNT] = !expectation->has_vp_count;
     out->unchecked[EXPECT_PAGE_SIZE] = !expectation->has_page_size;
     out->unchecked[EXPECT_STATE] = !expectation->has_state_units;
-    check_version(manifest, out);
-    check_architecture(manifest, expectation, out);
-    check_number(EXPECT_MEMORY_SIZE, expectation->memory_size_bytes, manifest->memory_size_bytes,
-                 out);
-    check_number(EXPECT_VP_COUNT, expectation->vp_count, manifest->vp_count, out);
-    check_number(EXPECT_PAGE_SIZE, expectation->page_size, manifest->page_size, out);
-    check_memory(manifest, files, out);
-    return check_state(files, expectation, out, err)
+    return check_all(manifest, files, expectation, out, err)
         && (!any_text_failed(out) || error_memory(err));
 }

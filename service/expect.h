@@ -5,12 +5,13 @@
 #include "base/error.h"
 #include "codec/model.h"
 
-/* What is known of the files beside the manifest. */
+/* What is known of the files. */
 struct expect_files {
+    const char *manifest_error; /* why there is no manifest: nothing else is looked at */
     uint64_t memory_size_bytes;
     const char *memory_error;        /* why memory.bin cannot be opened; NULL if it can */
     const struct state_units *units; /* NULL if not asked for, or undecodable */
-    const char *state_error;         /* why state.bin cannot be decoded; NULL if it can */
+    const char *state_error;         /* why state.bin cannot be used; NULL if not known to be so */
 };
 
 /* The caller clears `out`. ERR_INTERNAL without memory. */

@@ -46,17 +46,20 @@ static bool fail_to_open(const char *name, struct error *err)
         return error_set(err, ERR_DAMAGED, "%s is not a regular file", name);
     case EACCES:
     case EPERM:
-        return error_set(err, ERR_PERMISSION, "%s may not be read by this service", name);
+        return error_set(err, ERR_PERMISSION, "%s may not be read by uid %u", name,
+                         (unsigned)geteuid());
     default:
         return error_errno(err, "cannot open %s", name);
     }
 }
 
-int file_open(int dir, const char *name, struct stat *stat, struct error *err)
+int file_open_by(int dir, const char *name, enum file_links links, struct stat *stat,
+                 struct error *err)
 {
+    const int flags = O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC;
     struct stat own;
     auto_fd int fd = (int)TEMP_FAILURE_RETRY(
-        openat(dir, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC));
+        openat(dir, name, links == LINKS_FOLLOWED ? flags : flags | O_NOFOLLOW));
 
     if (fd < 0) {
         fail_to_open(name, err);
@@ -71,6 +74,11 @@ int file_open(int dir, const char *name, struct stat *stat, struct error *err)
         return -1;
     }
     return TAKE_FD(fd);
+}
+
+int file_open(int dir, const char *name, struct stat *stat, struct error *err)
+{
+    return file_open_by(dir, name, LINKS_REFUSED, stat, err);
 }
 
 /* To the end, which may have moved since the size was asked. */

@@ -20,9 +20,18 @@ int file_create(int dir, const char *name, struct error *err);
 
 bool file_flush(int fd, const char *name, struct error *err);
 
-/* Opens a regular file for reading, following no symbolic link and waiting for no writer of a FIFO.
- * -1 with ERR_NOT_FOUND if there is none of that name, ERR_DAMAGED if it is something else,
- * ERR_PERMISSION or ERR_IO. `stat` may be NULL. */
+/* What becomes of a symbolic link: in a store it is no file of a snapshot's, but OpenVMM opens what
+ * it leads to. */
+enum file_links { LINKS_REFUSED,
+                  LINKS_FOLLOWED };
+
+/* Opens a regular file for reading, waiting for no writer of a FIFO. -1 with ERR_NOT_FOUND if there
+ * is none of that name, ERR_DAMAGED if it is something else, ERR_PERMISSION or ERR_IO. `stat` may
+ * be NULL. */
+int file_open_by(int dir, const char *name, enum file_links links, struct stat *stat,
+                 struct error *err);
+
+/* The same, following no link. */
 int file_open(int dir, const char *name, struct stat *stat, struct error *err);
 
 /* Replaces what is in `out` by the whole file. As file_open, and ERR_DAMAGED if it is larger than

@@ -21,9 +21,8 @@
 
 /* What was read, to be compared with what is there afterwards. */
 struct reading {
-    const struct store *store;
-    const char *id;
     int dir;
+    enum file_links links;
     bool has_manifest;
     int manifest; /* kept open: while it is, no other file can get its inode's number */
     char manifest_sha256[DIGEST_HEX_SIZE];
@@ -60,7 +59,7 @@ static bool read_manifest(struct reading *reading, struct snapshot *out, struct 
     auto_text struct text bytes = {.max = MANIFEST_MAX + 65536};
     struct error why;
 
-    reading->manifest = file_open(reading->dir, MANIFEST_FILE, NULL, &why);
+    reading->manifest = file_open_by(reading->dir, MANIFEST_FILE, reading->links, NULL, &why);
     reading->has_manifest = reading->manifest >= 0
         && file_read_rest(reading->manifest, MANIFEST_FILE, MANIFEST_MAX, &bytes, &why);
     if (!reading->has_manifest)
@@ -80,7 +79,8 @@ static bool read_record(const struct reading *reading, struct snapshot *out, str
 
     if (!reading->has_manifest)
         return true;
-    if (!file_read(reading->dir, RECORD_FILE, RECORD_MAX, &json, NULL, &why)
+    auto_fd int fd = file_open_by(reading->dir, RECORD_FILE, reading->links, NULL, &why);
+    if (fd < 0 || !file_read_rest(fd, RECORD_FILE, RECORD_MAX, &json, &why)
         || !record_from_json(json.data, json.len, &out->record, &why)) {
         record_clear(&out->record);
         if (why.code == ERR_IO || why.code == ERR_INTERNAL) {
@@ -95,11 +95,17 @@ static bool read_record(const struct reading *reading, struct snapshot *out, str
     return true;
 }
 
-static bool find_size(int dir, const char *name, int flags, uint64_t *size, struct error *why)
+static int flags_for(enum file_links links)
+{
+    return links == LINKS_FOLLOWED ? 0 : AT_SYMLINK_NOFOLLOW;
+}
+
+static bool find_size(int dir, const char *name, enum file_links links, uint64_t *size,
+                      struct error *why)
 {
     struct stat stat;
 
-    if (fstatat(dir, name, &stat, flags) != 0)
+    if (fstatat(dir, name, &stat, flags_for(links)) != 0)
         return errno == ENOENT ? error_set(why, ERR_NOT_FOUND, "%s is missing", name)
                                : error_errno(why, "cannot inspect %s", name);
     if (!S_ISREG(stat.st_mode))
@@ -112,12 +118,13 @@ static bool read_sizes(const struct reading *reading, struct snapshot *out, stru
 {
     struct error why;
 
-    out->has_state = find_size(reading->dir, STATE_FILE, AT_SYMLINK_NOFOLLOW,
-                               &out->state_size_bytes, &why);
+    out->has_state =
+        find_size(reading->dir, STATE_FILE, reading->links, &out->state_size_bytes, &why);
     if (!out->has_state && !judge(out, &why, err))
         return false;
     /* OpenVMM opens memory.bin through a symbolic link, too. */
-    out->has_memory = find_size(reading->dir, MEMORY_FILE, 0, &out->memory_size_bytes, &why);
+    out->has_memory =
+        find_size(reading->dir, MEMORY_FILE, LINKS_FOLLOWED, &out->memory_size_bytes, &why);
     return out->has_memory || judge(out, &why, err);
 }
 
@@ -148,13 +155,13 @@ static bool any_extent_shared(int fd)
     return false;
 }
 
-static bool read_live(int dir, enum load_live depth, struct live *out)
+static bool read_live(int dir, enum file_links links, enum load_live depth, struct live *out)
 {
     struct stat stat;
     struct error why;
-    auto_fd int fd = file_open(dir, MEMORY_FILE, &stat, &why);
+    auto_fd int fd = file_open_by(dir, MEMORY_FILE, links, &stat, &why);
 
-    if (fd < 0 && fstatat(dir, MEMORY_FILE, &stat, AT_SYMLINK_NOFOLLOW) != 0)
+    if (fd < 0 && fstatat(dir, MEMORY_FILE, &stat, flags_for(links)) != 0)
         return false;
     *out = (struct live){
         .allocated_bytes = (uint64_t)stat.st_blocks * 512, /* stat(2): always in units of 512 */
@@ -172,35 +179,33 @@ bool load_live_only(const struct store *store, const char *id, enum load_live de
     auto_fd int dir = store_open_snapshot(store, id, err);
 
     return dir >= 0
-        && (read_live(dir, depth, out)
+        && (read_live(dir, LINKS_REFUSED, depth, out)
             || error_set(err, ERR_NOT_FOUND, "snapshot %s has no " MEMORY_FILE, id));
 }
 
 static bool read_all(struct reading *reading, enum load_live live, struct snapshot *out,
                      struct error *err)
 {
-    out->id = strdup(reading->id);
-    out->path = store_path_of(reading->store, reading->id, NULL);
     if (!out->id || !out->path)
         return error_memory(err);
     if (!read_manifest(reading, out, err) || !read_record(reading, out, err)
         || !read_sizes(reading, out, err))
         return false;
     if (live != LIVE_NONE)
-        out->has_live = read_live(reading->dir, live, &out->live);
+        out->has_live = read_live(reading->dir, reading->links, live, &out->live);
     return true;
 }
 
 /* Replacing and removing take the manifest away, or the whole directory: what was read is one
  * snapshot if the manifest read first is still there at the end, or, where none was found, if
  * this is still the directory of that id. */
-static bool is_consistent(const struct reading *reading)
+static bool is_consistent(const struct reading *reading, const struct store *store, const char *id)
 {
     struct stat read;
     struct stat now;
 
     if (!reading->has_manifest)
-        return store_is_current(reading->store, reading->id, reading->dir);
+        return store_is_current(store, id, reading->dir);
     return fstat(reading->manifest, &read) == 0
         && fstatat(reading->dir, MANIFEST_FILE, &now, AT_SYMLINK_NOFOLLOW) == 0
         && now.st_ino == read.st_ino && now.st_dev == read.st_dev;
@@ -212,13 +217,15 @@ static bool load(const struct store *store, const char *id, enum load_live live,
 {
     for (;;) {
         auto_fd int dir = store_open_snapshot(store, id, err);
-        struct reading reading = {.store = store, .id = id, .dir = dir, .manifest = -1};
+        struct reading reading = {.dir = dir, .manifest = -1};
         if (dir < 0)
             return false;
         if (seen)
             *seen = sighting_take(dir);
+        out->id = strdup(id);
+        out->path = store_path_of(store, id, NULL);
         bool done = read_all(&reading, live, out, err);
-        bool consistent = is_consistent(&reading);
+        bool consistent = is_consistent(&reading, store, id);
         close_p(&reading.manifest);
         if (done && consistent)
             return true;
@@ -240,6 +247,19 @@ bool load_sighted(const struct store *store, const char *id, struct snapshot *ou
 {
     *seen = (struct sighting){0};
     return load(store, id, LIVE_NONE, out, seen, err);
+}
+
+bool load_directory(int dir, const char *path, struct snapshot *out, struct error *err)
+{
+    struct reading reading = {.dir = dir, .links = LINKS_FOLLOWED, .manifest = -1};
+
+    out->id = strdup(basename(path));
+    out->path = strdup(path);
+    bool done = read_all(&reading, LIVE_COUNTS, out, err);
+    close_p(&reading.manifest);
+    if (!done)
+        snapshot_clear(out);
+    return done;
 }
 
 /* What a directory holds and we may not remove, by name. */

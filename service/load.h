@@ -20,6 +20,11 @@ bool load_snapshot(const struct store *store, const char *id, enum load_live liv
 bool load_sighted(const struct store *store, const char *id, struct snapshot *out,
                   struct sighting *seen, struct error *err);
 
+/* An open directory that need not be in a store, read once, with LIVE_COUNTS, and its files as
+ * OpenVMM opens them: through symbolic links. It goes by the last name in `path`. As load_snapshot,
+ * but what is replaced meanwhile may come out mixed: the caller looks whether it is still there. */
+bool load_directory(int dir, const char *path, struct snapshot *out, struct error *err);
+
 /* What moves by itself, of the snapshot that is there now; as load_snapshot, and ERR_NOT_FOUND also
  * if it has no memory. */
 bool load_live_only(const struct store *store, const char *id, enum load_live depth,

@@ -12,6 +12,7 @@
 #include "codec/state.h"
 #include "service/expect.h"
 #include "service/file.h"
+#include "service/findings.h"
 #include "service/making.h"
 #include "service/reconcile.h"
 #include "service/writer.h"
@@ -347,84 +348,36 @@ bool snapshot_units(struct service *service, const char *id, struct state_units 
     return fd >= 0 && state_decode(file_read_piece, &fd, (uint64_t)stat.st_size, out, err);
 }
 
-/* As OpenVMM opens it: through a symbolic link, too. False, with errno, if that cannot succeed. */
-static bool find_memory(const struct service *service, const char *id, struct expect_files *files)
-{
-    struct stat memory;
-
-    if (store_stat(service->store, id, MEMORY_FILE, 0, &memory) != 0)
-        return false;
-    files->memory_size_bytes = (uint64_t)memory.st_size;
-    errno = EISDIR;
-    return !S_ISDIR(memory.st_mode);
-}
-
 bool snapshot_validate_cached(struct service *service, const char *id,
                               const struct expectation *expectation, struct verdict *out)
 {
     struct error err;
-    struct expect_files files = {0};
+    struct stat memory;
 
-    if (expectation->has_state_units || !find_memory(service, id, &files))
+    if (expectation->has_state_units
+        || store_stat(service->store, id, MEMORY_FILE, 0, &memory) != 0
+        || S_ISDIR(memory.st_mode))
         return false;
+    const struct expect_files files = {.memory_size_bytes = (uint64_t)memory.st_size};
     /* Looked up second: if the manifest is current now, the memory was its own before. */
     auto_cached const struct cached *cached = cache_find(service->cache, id);
     return cached && expect_check(&cached->manifest, &files, expectation, out, &err);
 }
 
-/* That a file of the snapshot cannot be opened, in OpenVMM's words. */
-static bool tell_unopened(const struct service *service, const char *id, const char *file,
-                          int errnum, struct text *why, struct error *err)
-{
-    auto_free char *path = store_path_of(service->store, id, file);
-
-    return (path
-            && text_appendf(why, "failed to open file `%s`: %s (os error %d)", path,
-                            strerrordesc_np(errnum), errnum))
-        || error_memory(err);
-}
-
-static bool judge_memory(const struct service *service, const char *id, struct expect_files *files,
-                         struct text *why, struct error *err)
-{
-    bool judged = find_memory(service, id, files)
-        || tell_unopened(service, id, MEMORY_FILE, errno, why, err);
-
-    files->memory_error = why->data;
-    return judged;
-}
-
-/* Why a restore could not use state.bin; nothing is added if it could. */
-static bool judge_state(struct service *service, const char *id, struct state_units *units,
-                        struct text *why, struct error *err)
-{
-    struct error undecodable;
-
-    if (snapshot_units(service, id, units, &undecodable))
-        return true;
-    if (undecodable.code == ERR_NOT_FOUND)
-        return (text_appends(why, "failed to read state.bin: ") || error_memory(err))
-            && tell_unopened(service, id, STATE_FILE, ENOENT, why, err);
-    if (undecodable.code == ERR_DAMAGED)
-        return text_appends(why, undecodable.message) || error_memory(err);
-    *err = undecodable;
-    return false;
-}
-
 static bool validate(struct service *service, const char *id, const struct cached *cached,
                      const struct expectation *expectation, struct verdict *out, struct error *err)
 {
-    auto_state_units struct state_units units = {0};
-    auto_text struct text memory_error = {0};
-    auto_text struct text state_error = {0};
-    struct expect_files files = {.units = &units};
+    auto_findings struct findings findings = {.links = LINKS_REFUSED};
+    auto_fd int dir = store_open_snapshot(service->store, id, err);
+    auto_free char *path = store_path_of(service->store, id, NULL);
 
-    if (!judge_memory(service, id, &files, &memory_error, err)
-        || (expectation->has_state_units
-            && !judge_state(service, id, &units, &state_error, err)))
+    if (dir < 0)
         return false;
-    files.state_error = state_error.data;
-    return expect_check(&cached->manifest, &files, expectation, out, err);
+    if (!path)
+        return error_memory(err);
+    return findings_memory(&findings, dir, path, err)
+        && (!expectation->has_state_units || findings_state(&findings, dir, path, err))
+        && expect_check(&cached->manifest, &findings.files, expectation, out, err);
 }
 
 bool snapshot_validate(struct service *service, const char *id,

@@ -242,6 +242,7 @@ static void captures_are_found_by_their_names(void **state)
 static void names_are_as_in_the_documents(void **state)
 {
     static const char *const fields[] = {
+        "manifest",
         "version",
         "architecture",
         "memory_size_bytes",
@@ -258,7 +259,7 @@ static void names_are_as_in_the_documents(void **state)
     assert_string_equal(writer_name(WRITER_NONE), "none");
     assert_string_equal(writer_name(WRITER_PRESENT), "present");
     assert_string_equal(writer_name(WRITER_UNKNOWN), "unknown");
-    for (enum expect_field i = EXPECT_VERSION; i < EXPECT__COUNT; i++)
+    for (enum expect_field i = EXPECT_MANIFEST; i < EXPECT__COUNT; i++)
         assert_string_equal(expect_field_name(i), fields[i]);
 }
 

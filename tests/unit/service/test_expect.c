@@ -128,12 +128,44 @@ static void every_miss_is_told_in_openvmms_order(void **state)
     (void)state;
     manifest.version = 2;
     assert_succeeds(judge(&manifest, &files, &expectation, &verdict, &err));
-    assert_int_equal(verdict.mismatch_count, EXPECT__COUNT);
-    for (size_t i = 0; i < EXPECT__COUNT; i++) {
-        assert_int_equal(verdict.mismatches[i].field, i);
+    assert_int_equal(verdict.mismatch_count, EXPECT__COUNT - EXPECT_VERSION);
+    for (size_t i = EXPECT_VERSION; i < EXPECT__COUNT; i++) {
+        assert_int_equal(verdict.mismatches[i - EXPECT_VERSION].field, i);
         assert_false(verdict.unchecked[i]);
     }
-    assert_string_equal(text_str(&verdict.mismatches[EXPECT_STATE].message), "why");
+    assert_string_equal(text_str(&verdict.mismatches[verdict.mismatch_count - 1].message), "why");
+}
+
+static void without_a_manifest_nothing_else_is_judged(void **state)
+{
+    struct error err = {0};
+    auto_verdict struct verdict verdict = {0};
+    const struct expectation expectation = {.has_vp_count = true, .vp_count = 2};
+    const struct expect_files files = {
+        .manifest_error = "no", .memory_error = "nor this", .state_error = "nor that"};
+
+    (void)state;
+    assert_succeeds(judge(NULL, &files, &expectation, &verdict, &err));
+    assert_int_equal(verdict.mismatch_count, 1);
+    assert_int_equal(verdict.mismatches[0].field, EXPECT_MANIFEST);
+    assert_string_equal(text_str(&verdict.mismatches[0].message), "no");
+    assert_false(verdict.unchecked[EXPECT_VP_COUNT]);
+    assert_true(verdict.unchecked[EXPECT_PAGE_SIZE]);
+}
+
+static void a_state_known_to_be_bad_is_a_miss_whatever_is_expected(void **state)
+{
+    struct error err = {0};
+    auto_manifest struct manifest manifest = make_manifest();
+    auto_verdict struct verdict verdict = {0};
+    const struct expectation nothing = {0};
+    const struct expect_files files = {.memory_size_bytes = MEMORY_SIZE, .state_error = "why"};
+
+    (void)state;
+    assert_succeeds(judge(&manifest, &files, &nothing, &verdict, &err));
+    assert_int_equal(verdict.mismatch_count, 1);
+    assert_int_equal(verdict.mismatches[0].field, EXPECT_STATE);
+    assert_true(verdict.unchecked[EXPECT_STATE]);
 }
 
 static void what_was_not_expected_is_listed_as_unchecked(void **state)
@@ -213,6 +245,8 @@ int main(void)
         cmocka_unit_test(a_name_posted_twice_counts_once),
         cmocka_unit_test(units_without_saved_state_are_warned_of),
         cmocka_unit_test(every_miss_is_told_in_openvmms_order),
+        cmocka_unit_test(without_a_manifest_nothing_else_is_judged),
+        cmocka_unit_test(a_state_known_to_be_bad_is_a_miss_whatever_is_expected),
         cmocka_unit_test(what_was_not_expected_is_listed_as_unchecked),
         cmocka_unit_test(both_sides_of_a_miss_are_given_where_they_are_known),
         cmocka_unit_test(lack_of_memory_is_told_and_not_judged),
