@@ -158,6 +158,7 @@ struct reading {
     void *settings;
     int left;          /* arguments not looked at yet */
     char *const *args; /* the first of them */
+    bool operands_only;
     bool is_given[OPTIONS_MAX];
 };
 
@@ -166,6 +167,8 @@ static bool set(const struct reading *reading, const struct option *option, cons
 {
     struct target target = {option, source, find_member(option, reading->settings)};
 
+    if (option->given)
+        *(bool *)((char *)reading->settings + option->given) = true;
     return setters[option->type](&target, value, err);
 }
 
@@ -227,14 +230,35 @@ static bool read_value(struct reading *reading, const struct option *option, con
     return set(reading, option, option->flag, value, err);
 }
 
+/* A dash alone, or nothing, is none. */
+static bool is_flag(const struct reading *reading, const char *text)
+{
+    const char *start = reading->options->operands ? "-" : "--";
+
+    return strncmp(text, start, strlen(start)) == 0 && strcmp(text, "-") != 0;
+}
+
+static bool read_operand(const struct reading *reading, const char *text, struct error *err)
+{
+    const struct option *operands = reading->options->operands;
+
+    if (operands)
+        return set(reading, operands, operands->argument, text, err);
+    return error_set(err, ERR_INVALID, "unexpected argument %s: see %s --help", text,
+                     reading->options->program);
+}
+
 static bool read_argument(struct reading *reading, struct error *err)
 {
     const char *text = take_argument(reading);
     const char *program = reading->options->program;
     size_t len = strcspn(text, "=");
 
-    if (strncmp(text, "--", 2) != 0)
-        return error_set(err, ERR_INVALID, "unexpected argument %s: see %s --help", text, program);
+    if (reading->operands_only || !is_flag(reading, text))
+        return read_operand(reading, text, err);
+    reading->operands_only = reading->options->operands && strcmp(text, "--") == 0;
+    if (reading->operands_only)
+        return true;
     const struct option *option = find_option(reading->options, text, len);
     if (!option)
         return error_set(err, ERR_INVALID, "unknown option %.*s: see %s --help", (int)len, text,
@@ -255,9 +279,11 @@ static bool read_elsewhere(const struct reading *reading, const struct option *o
                            struct error *err)
 {
     char variable[OPTION_VARIABLE_SIZE];
+    const char *value = NULL;
 
     options_name_variable(reading->options, option, variable);
-    const char *value = getenv(variable); /* NOLINT(concurrency-mt-unsafe): before any thread */
+    if (!reading->options->no_variables)
+        value = getenv(variable); /* NOLINT(concurrency-mt-unsafe): before any thread */
     if (value && *value != '\0')
         return set_all(reading, option, variable, value, err);
     if (option->type == OPTION_LIST)
@@ -300,8 +326,12 @@ void options_clear_list(struct option_list *list)
     *list = (struct option_list){0};
 }
 
-static void clear_member(const struct option *option, void *member)
+static void clear_member(const struct option *option, void *settings)
 {
+    void *member = find_member(option, settings);
+
+    if (option->given)
+        *(bool *)((char *)settings + option->given) = false;
     switch (option->type) {
     case OPTION_TEXT:
         free(*(char **)member);
@@ -324,7 +354,9 @@ static void clear_member(const struct option *option, void *member)
 void options_clear(const struct options *options, void *settings)
 {
     for (size_t i = 0; i < options->count; i++)
-        clear_member(&options->table[i], find_member(&options->table[i], settings));
+        clear_member(&options->table[i], settings);
+    if (options->operands)
+        clear_member(options->operands, settings);
 }
 
 static int measure_left(const struct option *option)
@@ -351,7 +383,7 @@ void options_print_help(const struct options *options, FILE *out)
     for (size_t i = 0; i < options->count; i++)
         if (measure_left(&options->table[i]) > width)
             width = measure_left(&options->table[i]);
-    fprintf(out, "Usage: %s [OPTION]...\n%s\n\n", options->program, options->intro);
+    fprintf(out, "Usage: %s %s\n%s\n\n", options->program, options->arguments, options->intro);
     for (size_t i = 0; i < options->count; i++)
         print_option(&options->table[i], width, out);
 }

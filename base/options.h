@@ -3,7 +3,9 @@
  * `--flag value` and `--flag=value` are the same; of a flag given twice the last counts. What the
  * command line does not say, the environment may: --memory-root of the program vmsnapd is
  * VMSNAPD_MEMORY_ROOT, with ':' between the items of a list; an empty variable says nothing. The
- * first of the three that says anything about an option decides it, lists as a whole. */
+ * first of the three that says anything about an option decides it, lists as a whole.
+ *
+ * What is no flag is an operand, where the program takes any; after "--" everything is one. */
 #pragma once
 
 #include <stdbool.h>
@@ -41,16 +43,20 @@ struct option {
     const char *help;     /* short enough for one line of 80 columns */
     enum option_type type;
     size_t offset;
-    uint64_t min, max;        /* of a number; max 0 means no bound */
+    uint64_t min, max;        /* of a number; max 0 means no bound but UINT64_MAX - 1 */
     const char *const *names; /* of OPTION_CHOICE, ended by NULL; "" cannot be chosen */
     char separator;           /* of an OPTION_LIST's items in one text; 0 means ':' */
+    size_t given;             /* of a bool that is set with it; 0: there is none */
 };
 
 struct options {
     const char *program;
-    const char *intro; /* what --help says first; may hold several lines */
+    const char *arguments; /* "[OPTION]...", as --help shows them */
+    const char *intro;     /* what --help says first; may hold several lines */
     const struct option *table;
-    size_t count; /* at most OPTIONS_MAX */
+    size_t count;                  /* at most OPTIONS_MAX */
+    const struct option *operands; /* an OPTION_LIST without a flag; NULL: there are none */
+    bool no_variables;             /* the environment is not asked */
 };
 
 /* Fills the zeroed struct that the table describes; it owns its strings. On failure it is cleared

@@ -48,6 +48,7 @@ static const struct option table[] = {
 
 static const struct options options = {
     "tool",
+    "[OPTION]...",
     "Does a thing,\nand well.",
     table,
     sizeof table / sizeof *table,
@@ -80,7 +81,7 @@ static int unset_variables(void **state)
 {
     static const char *const names[] = {"TOOL_STORE", "TOOL_MEMORY_ROOT", "TOOL_ORIGIN",
                                         "TOOL_QUIET", "TOOL_COLOUR", "TOOL_CACHE",
-                                        "TOOL_THREADS"};
+                                        "TOOL_THREADS", "TOOL COUNT_QUIET"};
 
     (void)state;
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
@@ -283,6 +284,99 @@ static void a_flag_is_no_value(void **state)
     assert_string_equal(err.message, "--store needs a value: DIR");
 }
 
+struct command {
+    bool quiet;
+    struct option_list files;
+    uint64_t size;
+    bool has_size;
+};
+
+#define AT_COMMAND(member) offsetof(struct command, member)
+
+static const struct option command_table[] = {
+    {"--quiet", NULL, NULL,        "says less",  OPTION_FLAG,      AT_COMMAND(quiet)},
+    { "--size",  "BYTES", NULL, "how large", OPTION_BYTES, AT_COMMAND(size),
+     .given = AT_COMMAND(has_size)},
+};
+static const struct option command_operands = {
+    .argument = "FILE", .type = OPTION_LIST, .offset = AT_COMMAND(files)};
+
+static const struct options command_options = {
+    .program = "tool count",
+    .arguments = "[OPTION]... FILE...",
+    .intro = "Counts.",
+    .table = command_table,
+    .count = sizeof command_table / sizeof *command_table,
+    .operands = &command_operands,
+    .no_variables = true,
+};
+
+static void clear_command_p(struct command *command)
+{
+    options_clear(&command_options, command);
+}
+#define auto_command AUTO(clear_command)
+
+/* The arguments end in NULL. */
+static bool read_command(struct command *command, struct error *err, char *const *args)
+{
+    int argc = 0;
+
+    while (args[argc])
+        argc++;
+    return options_read(&command_options, argc, args, command, err);
+}
+#define READ_COMMAND(...) \
+    read_command(&command, &err, (char *const[]){(char *)"count", __VA_ARGS__, NULL})
+
+static void operands_stand_among_the_flags(void **state)
+{
+    auto_command struct command command = {0};
+    struct error err = {0};
+
+    (void)state;
+    assert_succeeds(READ_COMMAND("a", "--quiet", "", "-", "--", "--quiet", "-q", "--"));
+    CHECK_LIST(&command.files, "a", "", "-", "--quiet", "-q", "--");
+    assert_true(command.quiet);
+}
+
+static void where_operands_may_stand_a_dash_begins_a_flag(void **state)
+{
+    struct command command = {0};
+    struct error err = {0};
+
+    (void)state;
+    assert_fails(READ_COMMAND("a", "-q"), ERR_INVALID);
+    assert_string_equal(err.message, "unknown option -q: see tool count --help");
+    assert_null(command.files.items);
+}
+
+static void a_number_of_zero_differs_from_none(void **state)
+{
+    auto_command struct command command = {0};
+    struct error err = {0};
+
+    (void)state;
+    assert_succeeds(READ_COMMAND("a"));
+    assert_false(command.has_size);
+    options_clear(&command_options, &command);
+    assert_succeeds(READ_COMMAND("--size", "0"));
+    assert_true(command.has_size);
+    options_clear(&command_options, &command);
+    assert_false(command.has_size);
+}
+
+static void a_command_has_no_variables(void **state)
+{
+    auto_command struct command command = {0};
+    struct error err = {0};
+
+    (void)state;
+    set_variable("TOOL COUNT_QUIET", "1");
+    assert_succeeds(READ_COMMAND("a"));
+    assert_false(command.quiet);
+}
+
 static void clearing_leaves_nothing(void **state)
 {
     static const struct settings cleared;
@@ -336,6 +430,10 @@ int main(void)
         cmocka_unit_test(numbers_outside_their_bounds_are_refused),
         cmocka_unit_test(what_is_wrong_is_said_with_what_to_do),
         cmocka_unit_test(a_flag_is_no_value),
+        cmocka_unit_test(operands_stand_among_the_flags),
+        cmocka_unit_test(where_operands_may_stand_a_dash_begins_a_flag),
+        cmocka_unit_test(a_number_of_zero_differs_from_none),
+        cmocka_unit_test_teardown(a_command_has_no_variables, unset_variables),
         cmocka_unit_test(clearing_leaves_nothing),
         cmocka_unit_test(help_has_a_line_for_each_option),
     };
