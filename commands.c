@@ -4,11 +4,15 @@
 
 #include "config.h"
 #include "health.h"
+#include "show.h"
 #include "token.h"
+#include "validate.h"
 
 const struct command commands[] = {
-    {"health", "[OPTION]...", "ask a service of these settings how it is",   health_run},
-    {"token",  "NAME SCOPES", "make a token, and its line for --token-file", token_run },
+    {"health",   "ask a service of these settings how it is",   &config_options,   health_run  },
+    {"show",     "print directories of snapshots as JSON",      &show_options,     show_run    },
+    {"token",    "make a token, and its line for --token-file", &token_options,    token_run   },
+    {"validate", "what OpenVMM would say at a restore",         &validate_options, validate_run},
 };
 const size_t command_count = sizeof commands / sizeof commands[0];
 
@@ -25,6 +29,6 @@ void commands_print_help(FILE *out)
     config_print_help(out);
     fputs("\nInstead of serving:\n", out);
     for (size_t i = 0; i < command_count; i++)
-        fprintf(out, "  vmsnapd %s %s  %s\n", commands[i].name, commands[i].arguments,
+        fprintf(out, "  vmsnapd %s %s  %s\n", commands[i].name, commands[i].options->arguments,
                 commands[i].help);
 }

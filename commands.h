@@ -3,10 +3,12 @@
 
 #include <stdio.h>
 
+#include "base/options.h"
+
 struct command {
     const char *name;
-    const char *arguments; /* "[OPTION]...", as --help shows it */
-    const char *help;      /* short enough for one line of 80 columns with the two */
+    const char *help; /* short enough for one line of 80 columns with name and arguments */
+    const struct options *options;
 
     /* argv[0] is the name; the result is the program's exit status. */
     int (*run)(int argc, char *const argv[]);

@@ -53,6 +53,7 @@ static const struct option table[] = {
 
 const struct options config_options = {
     .program = "vmsnapd",
+    .arguments = "[OPTION]...",
     .intro = "Keeps snapshots of OpenVMM virtual machines, and serves them over HTTP.\n"
              "Every option can be set in the environment: VMSNAPD_STORE, VMSNAPD_LISTEN, ...",
     .table = table,

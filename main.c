@@ -25,7 +25,6 @@ static void prepare_process(void)
 
     umask(0027);
     mallopt(M_ARENA_MAX, HEAPS_MAX); /* NOLINT(concurrency-mt-unsafe): no threads yet */
-    signal(SIGPIPE, SIG_IGN);
     if (getrlimit(RLIMIT_NOFILE, &files) == 0) {
         files.rlim_cur = files.rlim_max;
         setrlimit(RLIMIT_NOFILE, &files);
@@ -141,6 +140,7 @@ int main(int argc, char *argv[])
     auto_config struct config config = {0};
     struct error err;
 
+    signal(SIGPIPE, SIG_IGN); /* what cannot be written is an error that is told */
     if (command)
         return command->run(argc - 1, argv + 1);
     if (!config_read(argc, argv, &config, &err))

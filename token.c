@@ -10,6 +10,8 @@
 /* By which scanners for secrets know what they found. */
 #define PREFIX "vmsnapd_"
 
+const struct options token_options = {.program = "vmsnapd token", .arguments = "NAME SCOPES"};
+
 static bool make_token(struct text *out, struct error *err)
 {
     unsigned char bytes[32];

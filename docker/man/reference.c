@@ -35,22 +35,14 @@ static void print_title(void)
 static void print_synopses(void)
 {
     for (size_t i = 0; i < command_count; i++)
-        printf(".br\n.B vmsnapd %s\n.RI %s\n", commands[i].name, commands[i].arguments);
+        printf(".br\n.B vmsnapd %s\n.RI %s\n", commands[i].name,
+               commands[i].options->arguments);
 }
 
-static void print_commands(void)
+static void print_table(const struct options *options)
 {
-    for (size_t i = 0; i < command_count; i++) {
-        print_term(commands[i].name, commands[i].arguments);
-        print_roff(commands[i].help);
-        putchar('\n');
-    }
-}
-
-static void print_options(void)
-{
-    for (size_t i = 0; i < config_options.count; i++) {
-        const struct option *option = &config_options.table[i];
+    for (size_t i = 0; i < options->count; i++) {
+        const struct option *option = &options->table[i];
         print_term(option->flag, option->argument);
         print_roff(option->help);
         if (option->fallback) {
@@ -59,6 +51,30 @@ static void print_options(void)
             putchar(']');
         }
         putchar('\n');
+    }
+}
+
+static void print_options(void)
+{
+    print_table(&config_options);
+}
+
+static bool has_own_options(const struct command *command)
+{
+    return command->options != &config_options && command->options->count > 0;
+}
+
+static void print_commands(void)
+{
+    for (size_t i = 0; i < command_count; i++) {
+        print_term(commands[i].name, commands[i].options->arguments);
+        print_roff(commands[i].help);
+        putchar('\n');
+        if (!has_own_options(&commands[i]))
+            continue;
+        puts(".RS");
+        print_table(commands[i].options);
+        puts(".RE");
     }
 }
 
@@ -107,11 +123,33 @@ static void print_value(const struct option *option)
     puts(" -- \"$2\") ;;");
 }
 
+static void print_values_of(const struct options *options)
+{
+    for (size_t i = 0; i < options->count; i++)
+        if (options->table[i].argument)
+            print_value(&options->table[i]);
+}
+
 static void print_values(void)
 {
-    for (size_t i = 0; i < config_options.count; i++)
-        if (config_options.table[i].argument)
-            print_value(&config_options.table[i]);
+    print_values_of(&config_options);
+    for (size_t i = 0; i < command_count; i++)
+        if (has_own_options(&commands[i]))
+            print_values_of(commands[i].options);
+}
+
+/* Which words there are after a command with options of its own; operands are directories. */
+static void print_words(void)
+{
+    for (size_t i = 0; i < command_count; i++) {
+        const struct options *options = commands[i].options;
+        if (!has_own_options(&commands[i]))
+            continue;
+        printf("    %s) words=(", commands[i].name);
+        for (size_t k = 0; k < options->count; k++)
+            printf("%s%s", k ? " " : "", options->table[k].flag);
+        printf(")%s ;;\n", options->operands ? " operands=(-d)" : "");
+    }
 }
 
 static const struct {
@@ -126,6 +164,7 @@ static const struct {
     {"@FLAGS@\n",         print_flags        },
     {"@COMMAND_NAMES@\n", print_command_names},
     {"@VALUES@\n",        print_values       },
+    {"@WORDS@\n",         print_words        },
 };
 
 static void print_line(const char *line)
