@@ -33,7 +33,7 @@ void program_run(struct program *program, const char *const *arguments)
     program->pid = fork();
     must(program->pid >= 0, "fork");
     if (program->pid == 0) {
-        dup2(ends[1], STDOUT_FILENO);
+        dup2(program->standard_output > 0 ? program->standard_output : ends[1], STDOUT_FILENO);
         dup2(ends[1], STDERR_FILENO);
         if (program->passed > 0)
             pass_socket(program->passed);

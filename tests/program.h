@@ -7,8 +7,9 @@
 
 struct program {
     pid_t pid;
-    FILE *output;       /* what it says on standard output and error */
-    const char *binary; /* NULL: the one that was built with the test */
+    FILE *output;        /* what it says on standard output and error */
+    const char *binary;  /* NULL: the one that was built with the test */
+    int standard_output; /* a descriptor for that alone, if above 0 */
 
     /* What systemd would give it: a socket, if above 0, and variables, unless they are NULL. */
     int passed;
