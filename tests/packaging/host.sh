@@ -3,10 +3,11 @@
 # debootstrap of that release of Debian, in namespaces; 77 where those are forbidden.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
+. tests/packaging/checks.sh
+
 package=$1 release=$2
 base=$PWD/build/host/$release
 root=$PWD/build/host/running
-passed=0
 init=''
 cgroup=$(findmnt -n -t cgroup2 -o TARGET | head -n 1)/vmsnapd-test-$$
 
@@ -19,28 +20,8 @@ finish() {
 }
 trap finish EXIT
 
-fail() {
-    echo "$*" >&2
-    exit 1
-}
-
-skip() {
-    echo "SKIPPED: the package was built, not installed: $*" >&2
-    exit 77
-}
-
-# same WHAT EXPECTED ACTUAL
-same() {
-    [ "$2" = "$3" ] || fail "$1: $3, not $2"
-    passed=$((passed + 1))
-}
-
-# holds WHAT TEXT PART
-holds() {
-    case $2 in
-    *"$3"*) passed=$((passed + 1)) ;;
-    *) fail "$1: no \"$3\" in $2" ;;
-    esac
+skip_host() {
+    skip "the package was built, not installed: $*"
 }
 
 # A Debian with what the package depends on, which stays for the next run.
@@ -50,7 +31,7 @@ make_base() {
     rm -rf "$base"
     mkdir -p "$base"
     debootstrap --variant=minbase --include="systemd-sysv,dbus,$depends" "$release" "$base" \
-        >"$base.log" 2>&1 || { tail -n 3 "$base.log" >&2; rm -rf "$base"; skip 'debootstrap failed'; }
+        >"$base.log" 2>&1 || { tail -n 3 "$base.log" >&2; rm -rf "$base"; skip_host 'debootstrap failed'; }
     rm -rf "$base"/var/cache/apt/archives/*.deb
 }
 
@@ -94,7 +75,7 @@ start_host() {
     boot >"$base.boot.log" 2>&1 </dev/null &
     unshare=$!
     until init=$(pgrep -x -P $unshare systemd) && [ -S "/proc/$init/root/run/systemd/private" ]; do
-        kill -0 $unshare 2>/dev/null || { cat "$base.boot.log" >&2; skip 'systemd does not start here'; }
+        kill -0 $unshare 2>/dev/null || { cat "$base.boot.log" >&2; skip_host 'systemd does not start here'; }
     done
     inside systemctl is-system-running --wait >"$base.boot.log" || true # "degraded" will do
 }
@@ -182,7 +163,7 @@ check_removal() {
     same 'whether snapshots stay' linked "$(inside ls /var/lib/openvmm/store/snapshots | tail -n 1)"
 }
 
-[ "$(id -u)" = 0 ] || skip 'that takes root'
+[ "$(id -u)" = 0 ] || skip_host 'that takes root'
 [ -d "$base" ] || make_base
 start_host
 check_installation

@@ -3,12 +3,12 @@
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 . docker/engine.sh
+. tests/packaging/checks.sh
 
 readonly size_max=$((40 * 1000 * 1000))
 home=$(mktemp -d /tmp/vmsnapd-image.XXXXXX)
 vmm=$(id -u)
 [ "$vmm" != 0 ] || vmm=4242
-passed=0
 names=()
 
 finish() {
@@ -16,25 +16,6 @@ finish() {
     rm -rf "$home"
 }
 trap finish EXIT
-
-fail() {
-    echo "$*" >&2
-    exit 1
-}
-
-# same WHAT EXPECTED ACTUAL
-same() {
-    [ "$2" = "$3" ] || fail "$1: $3, not $2"
-    passed=$((passed + 1))
-}
-
-# holds WHAT TEXT PART
-holds() {
-    case $2 in
-    *"$3"*) passed=$((passed + 1)) ;;
-    *) fail "$1: no \"$3\" in $2" ;;
-    esac
-}
 
 # start NAME USER OPTION... -- SETTING...: returns when it answers.
 start() {
@@ -148,8 +129,7 @@ check_another_user() {
 }
 
 if ! engine run --rm --network none "${start_options[@]}" "$base" true 2>"$home/error"; then
-    echo "SKIPPED: no container starts here, so the image was built and not tried: $(cat "$home/error")" >&2
-    exit 77
+    skip "no container starts here, so the image was built and not tried: $(cat "$home/error")"
 fi
 chmod 755 "$home"
 check_image

@@ -1,14 +1,9 @@
 #!/usr/bin/env bash
 # The man page and the completion that were made from the tables: reference.sh PROGRAM MAN_DIR
 set -euo pipefail
-program=$1 dir=$2
-passed=0
-
-# same WHAT EXPECTED ACTUAL
-same() {
-    [ "$2" = "$3" ] || { printf '%s: expected\n%s\nnot\n%s\n' "$1" "$2" "$3" >&2; exit 1; }
-    passed=$((passed + 1))
-}
+program=$(realpath "$1") dir=$(realpath "$2")
+cd "$(dirname "$0")/../.."
+. tests/packaging/checks.sh
 
 # complete WORD...: what is offered for the last.
 complete_last() {
