@@ -1,9 +1,9 @@
 #!/usr/bin/python3
 """Tables of the code against the documents they imply: contract.py PROGRAM
 
-Routes, their scopes and query parameters, and error codes with their statuses and titles against openapi.yaml, every
-example there against its schema, what the program answers against both, and every setting and metric against
-README.md. Prints what differs; needs Debian's python3-yaml and python3-jsonschema."""
+Routes, their scopes and query parameters, and error codes with their statuses and titles against
+openapi.yaml, every example there against its schema, what the program answers against both, and every setting
+and metric against README.md. Prints what differs; needs Debian's python3-yaml and python3-jsonschema."""
 
 import json
 import re
@@ -133,8 +133,9 @@ def check_settings(program):
     shown = subprocess.run([program, "--help"], capture_output=True, text=True, check=True).stdout
     help_rows = {(" ".join(m.group(1).split()), m.group(2) or "") for m in
                  re.finditer(r"^  (--\S+(?: [A-Z:]+)?)  +[^\n]*?(?:\[([^\]]*)\])?$", shown, re.M)}
+    readme = (ROOT / "README.md").read_text()
     readme_rows = {(m.group(1), m.group(2) or "") for m in
-                   re.finditer(r"^\| `(--[^`]+)` \| (?:`([^`]*)`)? ?\|", (ROOT / "README.md").read_text(), re.M)}
+                   re.finditer(r"^\| `(--[^`]+)` \| (?:`([^`]*)`)? ?\|", readme, re.M)}
     check("--help can be read", len(help_rows) >= 10, shown)
     same("settings and their defaults", help_rows, readme_rows)
     check("--help fits 80 columns", max(map(len, shown.splitlines())) <= 80, shown)
@@ -144,13 +145,14 @@ def check_metrics():
     """Names, labels and the statuses that can be counted."""
     text = (ROOT / "base/metrics.c").read_text()
     ids, spellings = ((ROOT / file).read_text().partition(begin)[2].partition("}")[0] for file, begin in
-                      (("base/metrics.h", "enum metric_label"), ("codec/metrics_text.c", "label_names[LABEL__COUNT]")))
+                      (("base/metrics.h", "enum metric_label"),
+                       ("codec/metrics_text.c", "label_names[LABEL__COUNT]")))
     names = dict(zip(re.findall(r"LABEL_\w+", ids), re.findall(r'NULL|"\w+"', spellings)))
     code = {name + ",".join(names[label].strip('"') for label in labels.split(", ") if names[label] != "NULL")
             for name, labels in re.findall(r'\{METRIC_\w+, "(\w+)", \w+, \w+, \{([\w, ]+)\}', text)}
     check("metrics.c can be read", len(code) >= 30, code)
     written = {name + labels for name, labels in
-                re.findall(r"`((?:vmsnapd|process)_\w+)(?:\{([\w,]+)\})?`", (ROOT / "README.md").read_text())}
+               re.findall(r"`((?:vmsnapd|process)_\w+)(?:\{([\w,]+)\})?`", (ROOT / "README.md").read_text())}
     same("metrics and their labels", code, written)
     table = re.search(r"statuses\[\] = \{(.*?)\}", text, re.S).group(1)
     answered = {int(status) for _, _, operation, _ in document.operations()

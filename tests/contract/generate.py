@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 IDS = ["a", "b", "c-1.x_", "z" * 128]
 BAD_IDS = [".", "..", ".a", "-", "a" * 129, "a%20b", "%c3%a9", "a%2fb", "%00", "%zz", "%", "%ff", "a+b"]
-TEXTS = ["", "0", "x", "x" * 256, "x" * 257, "é" * 128, "é" * 129, "\0", "a\0b", "\U0001f600", "\ud800", "a\nb"]
+TEXTS = ["", "0", "x", "x" * 256, "x" * 257, "é" * 128, "é" * 129, "\0", "a\0b", "\U0001f600", "\ud800",
+         "a\nb"]
 BOUNDS = [0, 1, 2, 4096, 2**31, 2**32, 2**53, 2**63, 2**64, 10**30]
 INTEGERS = sorted({sign * bound + step for bound in BOUNDS for sign in (1, -1) for step in (-1, 0, 1)})
 TIMES = ["2026-01-02T03:04:05Z", "2026-01-02t03:04:05.123456789+23:59", "0001-01-01T00:00:00Z",
@@ -94,9 +95,11 @@ timestamps = (st.sampled_from(TIMES)
               | st.dictionaries(choose("seconds", "nanos", "x"), numbers))
 labels = mostly(st.dictionaries(choose(*IDS), choose("", "x", "é" * 128), max_size=3),
                 st.dictionaries(choose(*IDS, "", ".", "a b", "é"), texts, max_size=3)
-          | st.integers(63, 65).map(lambda n: {f"k{i}": "v" for i in range(n)}))
-arguments = mostly(st.lists(choose("--uefi", "", "é", "a b"), max_size=3), st.lists(texts, max_size=2)
-             | choose(["x" * 65536], ["x" * 65537], ["x" * 32768] * 2, ["x" * 32768] * 3, ["é" * 32769]))
+                | st.integers(63, 65).map(lambda n: {f"k{i}": "v" for i in range(n)}))
+arguments = mostly(st.lists(choose("--uefi", "", "é", "a b"), max_size=3),
+                   st.lists(texts, max_size=2)
+                   | choose(["x" * 65536], ["x" * 65537], ["x" * 32768] * 2, ["x" * 32768] * 3,
+                            ["é" * 32769]))
 # A state.bin of no units, of one, and what is none.
 states = choose(b"", b"\n\0", b"\n\x0f\n\x03pit\x12\x08\n\x01t\x12\x03\n\x01x", b"\xff", b"garbage")
 encoded = (states | st.binary(max_size=20)).map(lambda data: base64.b64encode(data).decode())
@@ -109,7 +112,8 @@ CREATION = {
     "memory_file_path": paths,
     "capture": mostly(choose("link", "copy", "isolate", "reflink"), texts),
     "state_file_path": paths,
-    "state_base64": mostly(encoded, texts | choose("AA", "AA==", "AB==", "AAA=", "A===", "AA=\n", "-_==", "====")),
+    "state_base64": mostly(encoded, texts | choose("AA", "AA==", "AB==", "AAA=", "A===", "AA=\n", "-_==",
+                                                   "====")),
     "openvmm_version": mostly(choose("0.0.0", "", "é" * 128), texts),
     "vp_count": mostly(choose(1, 2, 2**32 - 1, "2"), numbers),
     "architecture": mostly(choose("x86_64", "aarch64"), texts),
@@ -168,8 +172,8 @@ def json_bodies(draw, members, required=()):
 PATCH = {
     "labels": mostly(st.dictionaries(choose(*IDS), st.none() | choose("", "x"), max_size=3) | st.none(),
                      st.dictionaries(choose(*IDS, "", ".", "a b", "é"), scalars, max_size=3)
-              | st.integers(63, 65).map(lambda n: {f"k{i}": "v" for i in range(n)})
-              | st.just({f"k{i}": None for i in range(100)})),
+                     | st.integers(63, 65).map(lambda n: {f"k{i}": "v" for i in range(n)})
+                     | st.just({f"k{i}": None for i in range(100)})),
     "held": mostly(choose(True, False, False, None), scalars),
 }
 
@@ -220,45 +224,55 @@ def multipart_bodies(draw):
 
 
 def pairs_of(names):
-    return st.tuples(names, st.none() | mostly(choose("0", "1"), texts) | choose("live", "{cursor}", "01", "1000"))
+    values = mostly(choose("0", "1"), texts) | choose("live", "{cursor}", "01", "1000")
+    return st.tuples(names, st.none() | values)
 
 
 @st.composite
 def queries(draw, *good):
     """What follows the path: mostly good parameters."""
-    names = mostly(choose(*good), choose("colour", "", "limit", "force", "Limit")) if good else choose("colour", "x")
+    names = choose("colour", "x")
+    if good:
+        names = mostly(choose(*good), choose("colour", "", "limit", "force", "Limit"))
     chosen = draw(mostly(choose(*GOOD_QUERIES.get(good, [""])), st.lists(pairs_of(names), max_size=3)))
     if isinstance(chosen, str):
         return chosen
-    quoted = [urllib.parse.quote(name) + ("" if value is None else
-                                          "=" + urllib.parse.quote(value.encode("utf-8", "replace"), safe="{}"))
+    quoted = [urllib.parse.quote(name)
+              + ("" if value is None
+                 else "=" + urllib.parse.quote(value.encode("utf-8", "replace"), safe="{}"))
               for name, value in chosen]
     return "?" + "&".join(quoted) if quoted else ""
 
 
-LISTED = ("limit", "cursor", "sort", "total", "include", "label", "architecture", "status", "held", "created_after",
-          "created_before", "memory_min", "memory_max", "openvmm_version", "q")
+LISTED = ("limit", "cursor", "sort", "total", "include", "label", "architecture", "status", "held",
+          "created_after", "created_before", "memory_min", "memory_max", "openvmm_version", "q")
 GOOD_QUERIES = {
-    LISTED: ["", "?limit=1", "?limit=1000", "?limit=2&include=live", "?cursor={cursor}", "?limit=0", "?limit=1001",
-             "?%6cimit=1", "?sort=-created_at&total=1", "?sort=created", "?limit=1&sort=-id&cursor={cursor}",
-             "?label=vm:web&label=vm", "?label=:x", "?label=a%20b", "?label=vm:%00", "?status=ready&held=false",
-             "?held=1", "?status=Ready", "?created_after=2026-01-02T03:04:05Z&sort=created_at",
-             "?created_before=2026-01-02T03:04:05.678%2B01:00", "?created_after=2026-01-02", "?memory_min=4096",
-             "?memory_max=18446744073709551615&memory_min=0", "?memory_max=18446744073709551616", "?memory_min=-1",
-             "?architecture=x86_64&openvmm_version=0.0.0&q=a", "?q=", "?q=%22%25_*%27&total=1", "?q=abc", "?total=2"],
+    LISTED: ["", "?limit=1", "?limit=1000", "?limit=2&include=live", "?cursor={cursor}", "?limit=0",
+             "?limit=1001", "?%6cimit=1", "?sort=-created_at&total=1", "?sort=created",
+             "?limit=1&sort=-id&cursor={cursor}",
+             "?label=vm:web&label=vm", "?label=:x", "?label=a%20b", "?label=vm:%00",
+             "?status=ready&held=false", "?held=1", "?status=Ready",
+             "?created_after=2026-01-02T03:04:05Z&sort=created_at",
+             "?created_before=2026-01-02T03:04:05.678%2B01:00", "?created_after=2026-01-02",
+             "?memory_min=4096", "?memory_max=18446744073709551615&memory_min=0",
+             "?memory_max=18446744073709551616", "?memory_min=-1",
+             "?architecture=x86_64&openvmm_version=0.0.0&q=a", "?q=", "?q=%22%25_*%27&total=1", "?q=abc",
+             "?total=2"],
     ("include",): ["", "?include=live", "?include=%6Cive"],
     ("force",): ["", "?force=0", "?force=1"],
     ("strict",): ["", "?strict=0", "?strict=1"],
 }
 
-TAGS = ["*", "{etag}", "W/{etag}", '"x"', '"x", {etag}', '"x" ,\t"y"', '{etag},{etag}', "x", '"x', "", ",", "* ,*"]
-RANGES = ["bytes=0-0", "bytes=0-", "bytes=-1", "bytes=5-3", "bytes=17-", "bytes=1000-", "bytes=-0", "bytes=0-0,2-3",
-          "bytes=0-99999999999999999999", "bytes=a-b", "lines=0-1", "bytes", "bytes=", "bytes = 0-1", "Bytes=1-2"]
+TAGS = ["*", "{etag}", "W/{etag}", '"x"', '"x", {etag}', '"x" ,\t"y"', '{etag},{etag}', "x", '"x', "", ",",
+        "* ,*"]
+RANGES = ["bytes=0-0", "bytes=0-", "bytes=-1", "bytes=5-3", "bytes=17-", "bytes=1000-", "bytes=-0",
+          "bytes=0-0,2-3", "bytes=0-99999999999999999999", "bytes=a-b", "lines=0-1", "bytes", "bytes=",
+          "bytes = 0-1", "Bytes=1-2"]
 ACCEPTS = ["*/*", "application/json", "application/protobuf", "application/x-protobuf", "application/*;q=0.5",
            "application/protobuf;q=0.2, application/json;q=0.1", "text/html", "application/json;q=0",
-           "*/*;q=0", "application/json;q=0, */*", "application/*;q=0,application/protobuf;q=0.001", "", "json",
-           "application/json;q=2", "application/json;q=0.0001", "text/html, */*;q=0.1", "application/json;v=1",
-           "text/event-stream", "text/*;q=0.1", "text/event-stream;q=0, */*"]
+           "*/*;q=0", "application/json;q=0, */*", "application/*;q=0,application/protobuf;q=0.001", "",
+           "json", "application/json;q=2", "application/json;q=0.0001", "text/html, */*;q=0.1",
+           "application/json;v=1", "text/event-stream", "text/*;q=0.1", "text/event-stream;q=0, */*"]
 EVENT_IDS = ["", "0", "x", "5f1c8a9be07d4c32-1048577", "0000000000000000-0", "-", "é"]
 REQUEST_IDS = ["a", "A.b_c-9", "x" * 64, "x" * 65, "a b", "é", ""]
 
@@ -267,8 +281,10 @@ REQUEST_IDS = ["a", "A.b_c-9", "x" * 64, "x" * 65, "a b", "é", ""]
 def headers(draw, *names):
     """Of those that mean something here, at most two; now and then one that does not."""
     sources = {"If-Match": TAGS, "If-None-Match": TAGS, "If-Range": TAGS, "Range": RANGES, "Accept": ACCEPTS,
-               "X-Request-Id": REQUEST_IDS, "Prefer": ["respond-async", "wait=1"], "Last-Event-ID": EVENT_IDS, "X-Other": ["", "x"]}
-    chosen = draw(st.lists(choose(*names, *names, "X-Request-Id", "Prefer", "X-Other"), max_size=2, unique=True))
+               "X-Request-Id": REQUEST_IDS, "Prefer": ["respond-async", "wait=1"],
+               "Last-Event-ID": EVENT_IDS, "X-Other": ["", "x"]}
+    offered = choose(*names, *names, "X-Request-Id", "Prefer", "X-Other")
+    chosen = draw(st.lists(offered, max_size=2, unique=True))
     return [(name, draw(st.sampled_from(sources[name]))) for name in chosen]
 
 
@@ -302,7 +318,8 @@ def patches(draw):
 def validations(draw):
     kind = draw(JSON_TYPES)
     return Call("POST", f"/snapshots/{draw(ids)}/validate" + draw(queries("strict")),
-                draw(headers()) + [("Content-Type", kind)] * (kind is not None), draw(json_bodies(EXPECTATIONS)))
+                draw(headers()) + [("Content-Type", kind)] * (kind is not None),
+                draw(json_bodies(EXPECTATIONS)))
 
 
 @st.composite
@@ -328,11 +345,12 @@ def removals(draw):
 def strays(draw):
     """Other methods, other paths."""
     method = draw(choose("GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "QUERY", "get"))
-    target = draw(choose("/", "/snapshots", "/snapshots/", "/snapshots/a", "/snapshots/a/", "/snapshots//manifest",
-                         "/snapshots/a/manifest", "/snapshots/a/validate", "/nothing", "/healthz", "/%68ealthz", "/HEALTHZ",
-                         "//healthz", "/./healthz", "/openapi.yaml", "*", "healthz", "http://localhost/healthz"))
+    target = draw(choose("/", "/snapshots", "/snapshots/", "/snapshots/a", "/snapshots/a/",
+                         "/snapshots//manifest", "/snapshots/a/manifest", "/snapshots/a/validate",
+                         "/nothing", "/healthz", "/%68ealthz", "/HEALTHZ", "//healthz", "/./healthz",
+                         "/openapi.yaml", "*", "healthz", "http://localhost/healthz"))
     return Call(method, target, draw(headers()))
 
 
-calls = st.lists(creates() | creates() | reads() | reads() | validations() | patches() | patches() | removals() | strays(),
-                 min_size=1, max_size=12)
+calls = st.lists(creates() | creates() | reads() | reads() | validations() | patches() | patches()
+                 | removals() | strays(), min_size=1, max_size=12)

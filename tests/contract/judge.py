@@ -135,7 +135,8 @@ class Judge:
             elif schema.get("type") == "array":
                 found += [f"parameter {name}: {fault}" for fault in self.document.faults(schema, given)]
             else:
-                found += [f"parameter {name}: {fault}" for fault in self.document.text_faults(schema, given[0])]
+                found += [f"parameter {name}: {fault}"
+                          for fault in self.document.text_faults(schema, given[0])]
                 found += [f"the parameter {name} stands twice"] * (len(given) > 1)
         return found
 

@@ -60,10 +60,12 @@ def quality(accept, kind):
     """Of a media type, by the most specific range; None if the header cannot be read."""
     best = (-1, 0)
     for element in accept.split(","):
-        match = re.fullmatch(r"\s*([\w*.+-]+)/([\w*.+-]+)\s*(?:;\s*q=(0(?:\.\d{0,3})?|1(?:\.0{0,3})?))?\s*", element)
+        match = re.fullmatch(r"\s*([\w*.+-]+)/([\w*.+-]+)\s*(?:;\s*q=(0(?:\.\d{0,3})?|1(?:\.0{0,3})?))?\s*",
+                             element)
         if not match:
             return None
-        rank = {("*", "*"): 0, (kind.split("/")[0], "*"): 1, tuple(kind.split("/")): 2}.get((match[1], match[2]), -1)
+        ranks = {("*", "*"): 0, (kind.split("/")[0], "*"): 1, tuple(kind.split("/")): 2}
+        rank = ranks.get((match[1], match[2]), -1)
         if rank > best[0]:
             best = (rank, float(match[3] or 1))
     return best[1] if best[0] >= 0 else 0
@@ -103,7 +105,8 @@ class Model:
             return {204, 400, 404} if exchange.method == "OPTIONS" else {400, 404, 405}
         if self.judge.request_faults(exchange):
             return REFUSALS
-        if len(exchange.request_body) > BODY_MAX.get(operation["operationId"], 0) + (is_multipart(exchange) << 23):
+        body_max = BODY_MAX.get(operation["operationId"], 0) + (is_multipart(exchange) << 23)
+        if len(exchange.request_body) > body_max:
             return {413}
         snapshot_id = path["id"].decode() if path else None
         rule = getattr(self, operation["operationId"], None)
@@ -215,7 +218,8 @@ class Model:
             return found or then | ({422} if creation.get("capture") == "reflink" else set())
         path = creation["memory_file_path"]
         found = self.source_statuses(path)
-        if not found and os.path.getsize(path) != int(creation.get("memory_size_bytes", os.path.getsize(path))):
+        if not found and os.path.getsize(path) != int(creation.get("memory_size_bytes",
+                                                                   os.path.getsize(path))):
             found = {422}
         if not found and os.path.getsize(path) == 0:
             found = {422}
@@ -266,4 +270,5 @@ class Model:
         merged = merge_patch(snapshot, parse_json(exchange.request_body))
         shown = {"labels": after["labels"], "held": after["held"]}
         assert shown == merged, f"{shown} is not {merged}"
-        snapshot.etag, snapshot.labels, snapshot.held = exchange.header("ETag"), after["labels"], after["held"]
+        snapshot.etag = exchange.header("ETag")
+        snapshot.labels, snapshot.held = after["labels"], after["held"]

@@ -22,7 +22,8 @@ from program import Client, Program
 
 # Most requests are about a snapshot that is there.
 FIRST = Call("PUT", "/snapshots/a", [("Content-Type", "application/json")],
-             b'{"memory_file_path":"{memory}","openvmm_version":"0.0.0","vp_count":2,"architecture":"x86_64"}')
+             b'{"memory_file_path":"{memory}","openvmm_version":"0.0.0","vp_count":2,'
+             b'"architecture":"x86_64"}')
 
 counts = Counter()
 
@@ -73,7 +74,9 @@ class Run:
     def send(self, call):
         target = self.fill_in(call.target, call.target)
         headers = [(name, self.fill_in(value, target)) for name, value in call.headers]
-        body = None if call.body is None else self.fill_in(call.body.decode("latin-1"), target).encode("latin-1")
+        body = call.body
+        if body is not None:
+            body = self.fill_in(body.decode("latin-1"), target).encode("latin-1")
         return self.client.call(call.method, target, headers, body)
 
     def check(self, call):
@@ -85,7 +88,8 @@ class Run:
         expected = self.model.statuses(exchange)
         if exchange.status not in expected:
             faults = "; ".join(self.judge.request_faults(exchange)) or "nothing"
-            self.fail(f"{exchange.status} instead of {sorted(expected)}; the document has against it: {faults}")
+            self.fail(f"{exchange.status} instead of {sorted(expected)}; "
+                      f"the document has against it: {faults}")
         if exchange.status >= 500 and exchange.body and b'"code":"snapshot_damaged"' not in exchange.body:
             self.fail("the service failed")
         if not self.keeps_id(exchange):

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Formatter, linter, include directions, banned functions, line length: run.sh BUILD_DIR
+# Formatters, linters, include directions, banned functions, line length: run.sh BUILD_DIR
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 build=$1
@@ -17,6 +17,9 @@ tests/lint/layers.sh
 
 echo "== shell"
 shellcheck "${scripts[@]}"
+
+echo "== python"
+git ls-files --cached --others --exclude-standard '*.py' | xargs flake8 --isolated --max-line-length 110
 
 echo "== tidy"
 printf '%s\n' "${sources[@]}" | grep '\.c$' \

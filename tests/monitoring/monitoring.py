@@ -74,7 +74,8 @@ def free_port():
 
 def make_token(program, home):
     """As README.md says to, but that it may write: the file for the program, and that for Prometheus."""
-    made = subprocess.run([program, "token", "prometheus", "write"], capture_output=True, text=True, check=True)
+    made = subprocess.run([program, "token", "prometheus", "write"], capture_output=True, text=True,
+                          check=True)
     (home / "tokens").write_text(made.stdout)
     (home / "prometheus.token").write_text(made.stderr)
     return made.stderr.strip()
@@ -133,7 +134,8 @@ def read_panels():
     panels = dashboard["panels"]
     check("panels have ids of their own", len({panel["id"] for panel in panels}) == len(panels))
     cells = [(x, y) for place in (panel["gridPos"] for panel in panels)
-             for x in range(place["x"], place["x"] + place["w"]) for y in range(place["y"], place["y"] + place["h"])]
+             for x in range(place["x"], place["x"] + place["w"])
+             for y in range(place["y"], place["y"] + place["h"])]
     check("panels do not overlap", len(set(cells)) == len(cells))
     check("panels fit the width", max(x for x, _ in cells) < 24)
     return [(panel["title"], target) for panel in panels for target in panel.get("targets", [])]
@@ -153,7 +155,8 @@ def check_alert_tests(rules):
     cases = [case for test in tests for case in test["alert_rule_test"]]
     fires, rests = ({case["alertname"] for case in cases if bool(case["exp_alerts"]) is fired}
                     for fired in (True, False))
-    check("each alert is tested to fire, and to rest", set(rules) == fires == rests, set(rules) ^ (fires & rests))
+    check("each alert is tested to fire, and to rest", set(rules) == fires == rests,
+          set(rules) ^ (fires & rests))
     run("the alerts pass their tests", "promtool", "test", "rules", ROOT / "tests/monitoring/alerts.yml")
 
 
@@ -264,7 +267,8 @@ def find_parsers():
 
 available = find_parsers()
 if not available or not shutil.which("prometheus") or not shutil.which("promtool"):
-    print("SKIPPED: the metrics in Prometheus, for want of prometheus or python3-prometheus-client", file=sys.stderr)
+    print("SKIPPED: the metrics in Prometheus, for want of prometheus or python3-prometheus-client",
+          file=sys.stderr)
     sys.exit(77)
 with tempfile.TemporaryDirectory() as directory:
     check_all(sys.argv[1], Path(directory), available)

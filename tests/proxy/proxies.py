@@ -359,7 +359,8 @@ def caddy(home, port, upstream, *changes):
     config = replaced((ROOT / "docker/Caddyfile").read_text(),
                       ("/etc/caddy/tls/", f"{home}/"), ("127.0.0.1:8080 {", f"{upstream} {{"),
                       ("\nvms.example {", "\n{\n\tadmin off\n\tauto_https disable_redirects\n"
-                       f"\tstorage file_system {home}/caddy\n}}\n{NAME}:{port} {{\n\tbind 127.0.0.1"), *changes)
+                       f"\tstorage file_system {home}/caddy\n}}\n{NAME}:{port} {{\n\tbind 127.0.0.1"),
+                      *changes)
     (home / "Caddyfile").write_text(config)
     return ["caddy", "run", "--adapter", "caddyfile", "--config", home / "Caddyfile"]
 
