@@ -15,7 +15,7 @@
 /* Of more than this, the beginning: as much as the largest document that is looked into. */
 #define KEPT_MAX (((size_t)1 << 20) + 65536)
 
-#define CONNECTIONS_MAX 1024
+#define CONNECTIONS_MAX 4096
 
 static struct {
     pthread_mutex_t lock;

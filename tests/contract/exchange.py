@@ -79,8 +79,8 @@ def take_body(data, headers, is_answer):
 
 
 def parse_request(data):
-    """The first request, and what was sent after it."""
-    lines, rest = split_head(data)
+    """The first request, and what was sent after it. Empty lines in front are none (RFC 9112, 2.2)."""
+    lines, rest = split_head(re.sub(rb"\A(\r\n)+", b"", data))
     words = lines[0].split(" ") if lines else []
     if len(words) != 3:
         return Exchange(request_is_whole=False), b""

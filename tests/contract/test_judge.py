@@ -125,6 +125,13 @@ class TestJudge(unittest.TestCase):
         self.assertEqual([exchange.status for exchange in found], [200, 200, 0])
         self.assertRaises(ValueError, read_connection, sent, b"220 mail.example\r\n")
 
+    def test_empty_lines_before_a_request_are_no_part_of_it(self):
+        ok = b"HTTP/1.1 200 OK\r\nX-Request-Id: a\r\nContent-Length: 2\r\n\r\nok"
+        sent = b"\r\n\r\nGET /healthz HTTP/1.1\r\n\r\n\r\nGET /readyz HTTP/1.1\r\n\r\n"
+        found = read_connection(sent, ok * 2)
+        self.assertEqual([(exchange.target, exchange.status) for exchange in found],
+                         [("/healthz", 200), ("/readyz", 200)])
+
     def test_exchanges_that_were_not_recorded_are_missed(self):
         seen = [Exchange(status=200, headers=[("X-Request-Id", f"{ID}{n}")]) for n in range(5)]
         self.assertEqual(count_missing(seen), 0)

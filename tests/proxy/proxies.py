@@ -2,8 +2,9 @@
 """The examples in docker/, with the real proxies: proxies.py PROGRAM
 
 Each of nginx, Caddy and HAProxy is started with its example, of which only addresses and paths are
-changed, in front of a service of its own; the main job is done through it over TLS. Needs the
-proxies and openssl. Exits with 77, saying so, where one of them is missing."""
+changed, in front of a service of its own; the main job is done through it over TLS, and what the
+service answers is judged by openapi.yaml. Needs the proxies and openssl. Exits with 77, saying so,
+where one of them is missing."""
 
 import contextlib
 import http.client
@@ -20,11 +21,19 @@ import time
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "tests/contract"))
+from document import Document  # noqa: E402
+from exchange import Exchange, read_connection  # noqa: E402
+from judge import Judge  # noqa: E402
+
 PROGRAM = sys.argv[1]
 NAME = "vms.example"
 CLIENT = "127.0.0.2"  # not the proxy's own address
 UPLOAD = 64 << 20
 PATIENCE_S = 20
+
+# What proxies put on answers.
+OF_THE_PROXY = {"server", "alt-svc", "via"}
 
 passed = 0
 
@@ -114,8 +123,10 @@ class Service:
 class Proxy:
     """A client of a proxy, and the certificate that it trusts."""
 
-    def __init__(self, port, certificate):
-        self.port = port
+    judge = Judge(Document())
+
+    def __init__(self, port, certificate, prefix):
+        self.port, self.prefix = port, prefix
         self.context = ssl.create_default_context(cafile=certificate)
 
     def connect(self):
@@ -138,6 +149,9 @@ class Proxy:
         answer = connection.getresponse()
         answer.data = answer.read()
         connection.close()
+        is_whole = body is None or isinstance(body, bytes)
+        self.judge_answer(Exchange(method, path, list(headers.items()), (body or b"") if is_whole else b"",
+                                   is_whole, answer.status, answer.getheaders(), answer.data))
         return answer
 
     def raw(self, request):
@@ -149,7 +163,18 @@ class Proxy:
                 connection.settimeout(PATIENCE_S)
                 while piece := connection.recv(65536):
                     answer += piece
+        for exchange in read_connection(request, answer):
+            self.judge_answer(exchange)
         return answer
+
+    def judge_answer(self, exchange):
+        """One of the proxy's own has no id."""
+        if exchange.header("X-Request-Id") is None:
+            return
+        exchange.strip(self.prefix)
+        exchange.headers = [pair for pair in exchange.headers if pair[0].lower() not in OF_THE_PROXY]
+        complaints = self.judge.complaints(exchange)
+        check(f"{exchange} is as in openapi.yaml", not complaints, complaints)
 
 
 def creation(service, name):
@@ -389,7 +414,7 @@ def try_proxy(make, how, prefix, options, changes, checks):
         service = Service(home, *options)
         with running(service.arguments, service.log):
             upstream = how.format(socket=service.socket, address=service.address())
-            proxy = Proxy(free_port(), home / "cert.pem")
+            proxy = Proxy(free_port(), home / "cert.pem", prefix)
             arguments = make(home, proxy.port, upstream, *changes)
             with running(arguments, home / "proxy.log", cwd=home, env={"HOME": directory, "PATH":
                          "/usr/sbin:/usr/bin:/sbin:/bin"}) as process:
