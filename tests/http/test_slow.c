@@ -7,7 +7,7 @@
 #include "base/clock.h"
 #include "tests/test.h"
 
-#define CLIENTS   500
+#define CLIENTS   450
 #define ROUNDS    15 /* each a second long: all of them are gone by then */
 #define ROUND_NS  UINT64_C(1000000000)
 #define UNCUT_YET 3 /* rounds */
