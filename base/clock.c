@@ -3,6 +3,8 @@
 #include <stdatomic.h>
 #include <string.h>
 
+#include "base/calendar.h"
+
 typedef struct timespec wall_clock(void);
 
 /* Threads that nobody asked may look at it while a test replaces it. */
@@ -146,14 +148,6 @@ static bool take_offset(struct rest *rest, int *seconds)
     return true;
 }
 
-static int days_in_month(int year, int month)
-{
-    static const int days[] = {31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
-    bool leap = (year % 4 == 0 && year % 100 != 0) || year % 400 == 0;
-
-    return days[month - 1] + (month == 2 && leap);
-}
-
 static bool take_date(struct rest *rest, struct tm *tm)
 {
     int year;
@@ -161,7 +155,7 @@ static bool take_date(struct rest *rest, struct tm *tm)
 
     if (!take_number(rest, 4, 0, 9999, &year) || !take_char(rest, "-")
         || !take_number(rest, 2, 1, 12, &month) || !take_char(rest, "-")
-        || !take_number(rest, 2, 1, days_in_month(year, month), &tm->tm_mday))
+        || !take_number(rest, 2, 1, calendar_days_in_month(year, month), &tm->tm_mday))
         return false;
     tm->tm_year = year - 1900;
     tm->tm_mon = month - 1;
