@@ -6,11 +6,10 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/crew.h"
 #include "base/hash.h"
 #include "base/log.h"
 #include "service/load.h"
-
-#define THREADS_MAX 16
 
 /* How many entries of the catalogue are looked at between two locks of it. */
 #define WALK_COUNT 512
@@ -236,8 +235,9 @@ static bool take_stretch(struct pass *pass, struct catalog_entry *entries, size_
 }
 
 /* Each entry has a name of its own: no two threads touch the same. */
-static void look_at_entries(struct pass *pass)
+static void look_at_entries(void *context)
 {
+    struct pass *pass = context;
     struct catalog_entry *entries = malloc(WALK_COUNT * sizeof *entries);
     size_t count;
 
@@ -255,8 +255,10 @@ static void look_at_entries(struct pass *pass)
     free(entries);
 }
 
-static void read_the_rest(struct pass *pass)
+static void read_the_rest(void *context)
 {
+    struct pass *pass = context;
+
     for (size_t i; (i = atomic_fetch_add(&pass->next, 1)) < pass->names->count;)
         if (!pass->names->items[i].is_known) {
             if (!goes_on(pass))
@@ -266,43 +268,11 @@ static void read_the_rest(struct pass *pass)
         }
 }
 
-typedef void pass_step(struct pass *pass);
-
-struct helper {
-    pthread_t thread;
-    struct pass *pass;
-    pass_step *step;
-};
-
-static void *help(void *context)
-{
-    struct helper *helper = context;
-
-    helper->step(helper->pass);
-    return NULL;
-}
-
-/* By this thread and as many others as there can be. */
-static void run_step(struct pass *pass, pass_step *step, unsigned threads)
-{
-    struct helper helpers[THREADS_MAX];
-    unsigned started = 0;
-
-    for (; started + 1 < threads; started++) {
-        helpers[started] = (struct helper){.pass = pass, .step = step};
-        if (pthread_create(&helpers[started].thread, NULL, help, &helpers[started]) != 0)
-            break;
-    }
-    step(pass);
-    for (unsigned i = 0; i < started; i++)
-        pthread_join(helpers[i].thread, NULL);
-}
-
 unsigned reconcile_threads(void)
 {
     const long count = sysconf(_SC_NPROCESSORS_ONLN);
 
-    return count < 1 || count > THREADS_MAX / 4 ? THREADS_MAX : (unsigned)count * 4;
+    return count < 1 || count > CREW_MAX / 4 ? CREW_MAX : (unsigned)count * 4;
 }
 
 static void log_pass(const struct pass *pass, uint64_t begun_ns)
@@ -327,9 +297,9 @@ static bool run_pass(struct pass *pass, unsigned threads)
     }
     pass->names = &names;
     pthread_mutex_init(&pass->mutex, NULL);
-    run_step(pass, look_at_entries, threads);
+    crew_run(threads, look_at_entries, pass);
     if (!pass->has_failed)
-        run_step(pass, read_the_rest, threads);
+        crew_run(threads, read_the_rest, pass);
     pthread_mutex_destroy(&pass->mutex);
     if (!pass->has_failed && !pass->rest)
         log_pass(pass, begun_ns);
