@@ -70,3 +70,21 @@ bool base64url_encode(const void *data, size_t len, struct text *out)
         text_append(out, &alphabet[bits << (6 - waiting) & 63], 1);
     return !text_failed(out);
 }
+
+/* In the other alphabet, and padded, it is what base64_decode() reads. */
+bool base64url_decode(const char *data, size_t len, struct text *out)
+{
+    auto_text struct text standard = {0};
+
+    for (size_t i = 0; i < len; i++) {
+        if (data[i] == '+' || data[i] == '/' || data[i] == '=')
+            return false;
+        text_append(&standard, data[i] == '-' ? "+" : data[i] == '_' ? "/"
+                                                                     : &data[i],
+                    1);
+    }
+    if (len % 4 > 1)
+        text_append(&standard, "==", 4 - len % 4);
+    out->failed |= text_failed(&standard);
+    return !text_failed(out) && base64_decode(text_str(&standard), standard.len, out);
+}

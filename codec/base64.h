@@ -14,3 +14,6 @@ bool base64_decode(const char *data, size_t len, struct text *out);
 /* Appends the bytes in the alphabet for URLs and names of files, without padding (section 5). False
  * without memory. */
 bool base64url_encode(const void *data, size_t len, struct text *out);
+
+/* Appends what was encoded so; as base64_decode(). */
+bool base64url_decode(const char *data, size_t len, struct text *out);

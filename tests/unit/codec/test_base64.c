@@ -91,8 +91,12 @@ static void assert_encodes(const char *bytes, size_t len, const char *base64url)
 {
     auto_text struct text out = {0};
 
+    auto_text struct text back = {0};
+
     assert_true(base64url_encode(bytes, len, &out));
     assert_string_equal(text_str(&out), base64url);
+    assert_true(base64url_decode(text_str(&out), out.len, &back));
+    assert_true(text_equals(&back, bytes, len));
 }
 
 /* RFC 4648, sections 5 and 10. */
@@ -112,6 +116,20 @@ static void bytes_are_written_for_urls(void **state)
                    48, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_");
 }
 
+static void what_is_not_strictly_for_urls_is_refused(void **state)
+{
+    static const char *const bad[] = {"Z", "Zg==", "Zm8=", "AP+/", "AP-/", "Zh", "Zm9v\n", "Zm9vY"};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+        auto_text struct text out = {0};
+        if (base64url_decode(bad[i], strlen(bad[i]), &out))
+            fail_msg("%s was taken", bad[i]);
+        assert_false(text_failed(&out));
+        assert_int_equal(out.len, 0);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -121,6 +139,7 @@ int main(void)
         cmocka_unit_test(decoding_appends),
         cmocka_unit_test(a_full_text_is_told_from_bad_input),
         cmocka_unit_test(bytes_are_written_for_urls),
+        cmocka_unit_test(what_is_not_strictly_for_urls_is_refused),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
