@@ -2,22 +2,16 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/fiemap.h>
-#include <linux/fs.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/stat.h>
 
 #include "base/digest.h"
 #include "codec/manifest_pb.h"
 #include "codec/record.h"
+#include "service/extents.h"
 #include "service/file.h"
 #include "service/writer.h"
-
-/* How many extents are looked at for one that is shared, at 64 a call. */
-#define EXTENT_CALLS_MAX 64
-#define EXTENTS_PER_CALL 64
 
 /* What was read, to be compared with what is there afterwards. */
 struct reading {
@@ -128,33 +122,6 @@ static bool read_sizes(const struct reading *reading, struct snapshot *out, stru
     return out->has_memory || judge(out, &why, err);
 }
 
-static bool any_extent_shared(int fd)
-{
-    union {
-        struct fiemap map;
-        char room[sizeof(struct fiemap) + EXTENTS_PER_CALL * sizeof(struct fiemap_extent)];
-    } query;
-    uint64_t start = 0;
-
-    for (int call = 0; call < EXTENT_CALLS_MAX; call++) {
-        query.map = (struct fiemap){
-            .fm_start = start,
-            .fm_length = UINT64_MAX - start,
-            .fm_extent_count = EXTENTS_PER_CALL,
-        };
-        if (ioctl(fd, FS_IOC_FIEMAP, &query.map) != 0 || query.map.fm_mapped_extents == 0)
-            return false;
-        for (unsigned i = 0; i < query.map.fm_mapped_extents; i++)
-            if (query.map.fm_extents[i].fe_flags & FIEMAP_EXTENT_SHARED)
-                return true;
-        const struct fiemap_extent *last = &query.map.fm_extents[query.map.fm_mapped_extents - 1];
-        if (last->fe_flags & FIEMAP_EXTENT_LAST)
-            return false;
-        start = last->fe_logical + last->fe_length;
-    }
-    return false;
-}
-
 static bool read_live(int dir, enum file_links links, enum load_live depth, struct live *out)
 {
     struct stat stat;
@@ -166,7 +133,7 @@ static bool read_live(int dir, enum file_links links, enum load_live depth, stru
     *out = (struct live){
         .allocated_bytes = (uint64_t)stat.st_blocks * 512, /* stat(2): always in units of 512 */
         .link_count = stat.st_nlink,
-        .shared = stat.st_nlink > 1 || (fd >= 0 && any_extent_shared(fd)),
+        .shared = stat.st_nlink > 1 || (fd >= 0 && extents_any_shared(fd)),
         .has_writer = depth == LIVE_WRITER,
         .writer = depth == LIVE_WRITER && fd >= 0 ? writer_check(fd) : WRITER_UNKNOWN,
     };
