@@ -165,10 +165,34 @@ void snapshot_filter_clear(struct snapshot_filter *filter)
 
 void snapshot_page_clear(struct snapshot_page *page)
 {
-    for (size_t i = 0; i < page->count; i++)
+    for (size_t i = 0; i < page->count; i++) {
         text_clear(&page->items[i].json);
+        free(page->items[i].label);
+    }
     free(page->items);
     *page = (struct snapshot_page){0};
+}
+
+void retention_policy_clear(struct retention_policy *policy)
+{
+    free(policy->group_by);
+    snapshot_filter_clear(&policy->filter);
+    *policy = (struct retention_policy){0};
+}
+
+void retention_plan_clear(struct retention_plan *plan)
+{
+    for (size_t i = 0; i < plan->count; i++)
+        free(plan->items[i].detail);
+    free(plan->items);
+    text_clear(&plan->names);
+    *plan = (struct retention_plan){0};
+}
+
+void retention_ticket_clear(struct retention_ticket *ticket)
+{
+    retention_policy_clear(&ticket->policy);
+    *ticket = (struct retention_ticket){0};
 }
 
 void expectation_clear(struct expectation *expectation)

@@ -6,6 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/error.h"
 #include "base/id.h"
 #include "base/text.h"
 
@@ -200,12 +201,18 @@ struct snapshot_query {
     struct snapshot_key after; /* what comes before the part */
     size_t limit;
     bool wants_total;
+    const char *label; /* NULL, or the key of one whose value is to be told of each */
 };
 
-/* A snapshot's document, as it is answered. */
+/* A snapshot as the catalogue has it: its document, as it is answered, and what retention asks. */
 struct listed {
     char id[ID_MAX + 1];
     struct text json;
+    enum snapshot_status status;
+    bool held;
+    struct timestamp created_at;
+    uint64_t bytes; /* of disk that memory.bin occupies, and the size of state.bin */
+    char *label;    /* the value of the one that was asked for; NULL if there is none */
 };
 
 /* Part of a list. */
@@ -216,6 +223,89 @@ struct snapshot_page {
     struct snapshot_key last; /* which stands here */
     bool has_total;
     uint64_t total; /* of the whole list */
+};
+
+/* How long: first by the calendar, then by the clock. */
+struct duration {
+    uint64_t months, seconds;
+};
+
+/* The newest snapshot of each of the last so many hours, days … that have any. */
+enum keep_rule {
+    KEEP_LAST, /* the newest ones */
+    KEEP_HOURLY,
+    KEEP_DAILY,
+    KEEP_WEEKLY,
+    KEEP_MONTHLY,
+    KEEP_YEARLY,
+    KEEP__COUNT
+};
+
+/* Which snapshots are to be kept when they are thinned out. */
+struct retention_policy {
+    bool has_keep[KEEP__COUNT];
+    uint32_t keep[KEEP__COUNT]; /* how many; at least 1 */
+    bool has_within;
+    struct duration within; /* what is not older is kept */
+    bool has_max_bytes;
+    uint64_t max_bytes; /* that all which are kept hold together */
+    bool has_group_by;
+    char *group_by;                /* a label: each value of it is thinned by itself */
+    struct snapshot_filter filter; /* what is not meant is let be */
+};
+
+/* Why a snapshot is kept, or dropped. */
+enum retention_reason {
+    REASON_LAST, /* these are rules, in their order */
+    REASON_HOURLY,
+    REASON_DAILY,
+    REASON_WEEKLY,
+    REASON_MONTHLY,
+    REASON_YEARLY,
+    REASON_WITHIN,
+    REASON_FITS,    /* no rule says what to keep, and it is not too much */
+    REASON_HELD,    /* this and those below are never dropped */
+    REASON_FUTURE,  /* created later than now */
+    REASON_UNDATED, /* created at a time that no calendar has */
+    REASON_INCOMPLETE,
+    REASON_DAMAGED,
+    REASON_NO_RULE,   /* dropped: nothing keeps it */
+    REASON_MAX_BYTES, /* dropped: with it they would hold too much */
+    REASON__COUNT
+};
+
+/* A snapshot as retention sees it, what it decides, and what comes of that. */
+struct retention_item {
+    const char *id;
+    const char *group; /* the value of the label; NULL if it has none */
+    enum snapshot_status status;
+    bool held;
+    struct timestamp created_at;
+    uint64_t bytes;           /* that it holds */
+    unsigned char digest[32]; /* of its document */
+    bool is_dropped;
+    unsigned reasons;        /* 1 << enum retention_reason, at least one of them */
+    uint64_t frees_bytes;    /* at least, when it is dropped with all others that are */
+    enum error_code failure; /* it was to be dropped, and could not be */
+    char *detail;            /* of the failure; owned */
+};
+
+/* What a policy comes to: all snapshots that it is about, newest first. */
+struct retention_plan {
+    struct retention_item *items;
+    size_t count, cap;
+    struct text names;    /* in which the items' strings lie */
+    struct timestamp now; /* of which it tells what is future, and what is old */
+    size_t drop_count;
+    uint64_t kept_bytes;  /* that those kept hold */
+    uint64_t frees_bytes; /* that dropping the others frees, at least */
+};
+
+/* By what a plan is known again: it says what was asked for, and what came of it. */
+struct retention_ticket {
+    struct retention_policy policy;
+    struct timestamp now;
+    char set_sha256[SHA256_HEX_SIZE]; /* of all snapshots, and what was decided of them */
 };
 
 /* What a restoring VM will be like; members not given are not checked. */
@@ -284,6 +374,9 @@ void record_clear(struct record *record);
 void snapshot_clear(struct snapshot *snapshot);
 void snapshot_filter_clear(struct snapshot_filter *filter);
 void snapshot_page_clear(struct snapshot_page *page);
+void retention_policy_clear(struct retention_policy *policy);
+void retention_plan_clear(struct retention_plan *plan);
+void retention_ticket_clear(struct retention_ticket *ticket);
 void expectation_clear(struct expectation *expectation);
 void verdict_clear(struct verdict *verdict);
 void inspection_clear(struct inspection *inspection);
@@ -313,21 +406,27 @@ MODEL_OWN(record)
 MODEL_OWN(snapshot)
 MODEL_OWN(snapshot_filter)
 MODEL_OWN(snapshot_page)
+MODEL_OWN(retention_policy)
+MODEL_OWN(retention_plan)
+MODEL_OWN(retention_ticket)
 MODEL_OWN(expectation)
 MODEL_OWN(verdict)
 MODEL_OWN(inspection)
 #undef MODEL_OWN
 
-#define auto_manifest        AUTO(manifest_clear)
-#define auto_state_units     AUTO(state_units_clear)
-#define auto_strings         AUTO(strings_clear)
-#define auto_labels          AUTO(labels_clear)
-#define auto_creation        AUTO(creation_clear)
-#define auto_patch           AUTO(patch_clear)
-#define auto_record          AUTO(record_clear)
-#define auto_snapshot        AUTO(snapshot_clear)
-#define auto_snapshot_filter AUTO(snapshot_filter_clear)
-#define auto_snapshot_page   AUTO(snapshot_page_clear)
-#define auto_expectation     AUTO(expectation_clear)
-#define auto_verdict         AUTO(verdict_clear)
-#define auto_inspection      AUTO(inspection_clear)
+#define auto_manifest         AUTO(manifest_clear)
+#define auto_state_units      AUTO(state_units_clear)
+#define auto_strings          AUTO(strings_clear)
+#define auto_labels           AUTO(labels_clear)
+#define auto_creation         AUTO(creation_clear)
+#define auto_patch            AUTO(patch_clear)
+#define auto_record           AUTO(record_clear)
+#define auto_snapshot         AUTO(snapshot_clear)
+#define auto_snapshot_filter  AUTO(snapshot_filter_clear)
+#define auto_snapshot_page    AUTO(snapshot_page_clear)
+#define auto_retention_policy AUTO(retention_policy_clear)
+#define auto_retention_plan   AUTO(retention_plan_clear)
+#define auto_retention_ticket AUTO(retention_ticket_clear)
+#define auto_expectation      AUTO(expectation_clear)
+#define auto_verdict          AUTO(verdict_clear)
+#define auto_inspection       AUTO(inspection_clear)
