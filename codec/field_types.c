@@ -342,3 +342,25 @@ static void write_timestamp(struct text *out, const void *member)
 }
 
 const struct field_type field_timestamp = {read_timestamp, write_timestamp};
+
+/* An empty string stands for a digest that was not recorded. */
+static bool read_sha256(const struct field *field, json_t *value, const struct place *place,
+                        void *member)
+{
+    const char *digits = field_get_string(value, field->max, place);
+
+    if (!digits)
+        return false;
+    size_t len = strlen(digits);
+    if (strspn(digits, "0123456789abcdef") != len || (len != 0 && len != SHA256_HEX_SIZE - 1))
+        return place_fault(place, "must be %d lower-case hexadecimal digits", SHA256_HEX_SIZE - 1);
+    memcpy(member, digits, len + 1);
+    return true;
+}
+
+static void write_sha256(struct text *out, const void *member)
+{
+    emit_string(out, member);
+}
+
+const struct field_type field_sha256 = {read_sha256, write_sha256};

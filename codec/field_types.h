@@ -12,6 +12,7 @@ extern const struct field_type field_strings;   /* struct strings; `max` is for 
 extern const struct field_type field_labels;    /* struct labels */
 extern const struct field_type field_capture;   /* enum capture */
 extern const struct field_type field_filter;    /* struct snapshot_filter */
+extern const struct field_type field_sha256;    /* char[SHA256_HEX_SIZE]: 64 digits, or none */
 extern const struct field_type field_timestamp; /* struct timestamp: RFC 3339, or an object */
 
 #define ID_RULE "must match [A-Za-z0-9][A-Za-z0-9._-]{0,127}"

@@ -1,7 +1,5 @@
 #include "codec/record.h"
 
-#include <string.h>
-
 #include "codec/creation.h"
 #include "codec/emit.h"
 #include "codec/field_types.h"
@@ -12,28 +10,6 @@ static const char *check_capture(const void *member)
 
     return capture != CAPTURE_ISOLATE ? NULL : "must be link, reflink or copy";
 }
-
-/* An empty string stands for a digest that was not recorded. */
-static bool read_sha256(const struct field *field, json_t *value, const struct place *place,
-                        void *member)
-{
-    const char *digits = field_get_string(value, field->max, place);
-
-    if (!digits)
-        return false;
-    size_t len = strlen(digits);
-    if (strspn(digits, "0123456789abcdef") != len || (len != 0 && len != SHA256_HEX_SIZE - 1))
-        return place_fault(place, "must be %d lower-case hexadecimal digits", SHA256_HEX_SIZE - 1);
-    memcpy(member, digits, len + 1);
-    return true;
-}
-
-static void write_sha256(struct text *out, const void *member)
-{
-    emit_string(out, member);
-}
-
-static const struct field_type field_sha256 = {read_sha256, write_sha256};
 
 static const struct field rows[] = {
     FIELD(record, capture, capture, REQUIRED, .nullable = true, .check = check_capture),
