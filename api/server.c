@@ -975,6 +975,7 @@ struct server *server_start(struct service *service, const struct server_setting
 void server_drain(struct server *server)
 {
     atomic_store(&server->closing, true);
+    service_drain(server->service);
     acceptor_stop(&server->acceptor);
     pthread_mutex_lock(&server->mutex);
     server->draining = true;

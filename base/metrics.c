@@ -56,6 +56,8 @@ const struct metric_info metric_table[METRIC__COUNT] = {
      "Bytes of disk behind the snapshots' memory; what several share counts for each"},
     {METRIC_SNAPSHOTS_COUNTED, "vmsnapd_snapshots_counted_timestamp_seconds", METRIC_GAUGE, UNIT_SECONDS, {LABEL_NONE}, false, NULL,
      "When the catalogue was last compared with the disk as a whole"},
+    {METRIC_SNAPSHOTS_PRUNED, "vmsnapd_snapshots_pruned_total", METRIC_COUNTER, UNIT_NONE, {LABEL_NONE}, false, NULL,
+     "Snapshots removed by plans of retention"},
     {METRIC_WATCHED, "vmsnapd_watched_directories", METRIC_LEVEL, UNIT_NONE, {LABEL_NONE}, false, NULL,
      "Directories of snapshots that are watched, as they are not ready, or have not long been"},
     {METRIC_WATCH_LIMITED, "vmsnapd_watch_limited", METRIC_GAUGE, UNIT_NONE, {LABEL_NONE}, false, NULL,

@@ -23,7 +23,7 @@ struct fresh {
     struct text words;
 };
 
-static enum snapshot_status status_of(int value)
+enum snapshot_status catalog_status(int value)
 {
     return value >= 0 && value < SNAPSHOT__COUNT ? (enum snapshot_status)value : SNAPSHOT_DAMAGED;
 }
@@ -40,7 +40,7 @@ static int find(sqlite3_stmt *find, const char *id, struct found *out)
         .seen = {.inode = (uint64_t)sqlite3_column_int64(find, 1),
                  .fingerprint = (uint64_t)sqlite3_column_int64(find, 2),
                  .allocated_bytes = (uint64_t)sqlite3_column_int64(find, 6)},
-        .status = status_of(sqlite3_column_int(find, 3)),
+        .status = catalog_status(sqlite3_column_int(find, 3)),
         .json = (const char *)sqlite3_column_text(find, 7),
         .json_len = (size_t)sqlite3_column_bytes(find, 7),
     };
@@ -307,7 +307,7 @@ static struct catalog_entry take_entry(sqlite3_stmt *query)
         .seen = {.inode = (uint64_t)sqlite3_column_int64(query, 2),
                  .fingerprint = (uint64_t)sqlite3_column_int64(query, 3),
                  .allocated_bytes = (uint64_t)sqlite3_column_int64(query, 4)},
-        .status = status_of(sqlite3_column_int(query, 5)),
+        .status = catalog_status(sqlite3_column_int(query, 5)),
     };
 
     snprintf(entry.id, sizeof entry.id, "%s", id ? id : "");

@@ -100,6 +100,9 @@ void catalog_fall_behind(struct catalog *catalog);
 /* Locks the catalogue once it can be asked; false, unlocked, if that takes too long. */
 bool catalog_lock(struct catalog *catalog, struct error *err);
 
+/* A status as it is stored. */
+enum snapshot_status catalog_status(int value);
+
 /* To lower case, of ASCII alone, in which words of snapshots are compared. NULL is let be. */
 void catalog_fold(char *text);
 

@@ -309,15 +309,38 @@ static void add_source(struct sql *sql, const struct listing *listing, size_t le
     add_filter(sql, listing);
 }
 
+#define FACTS "status, held, created_s, created_ns, allocated_bytes, state_bytes"
+
+static bool read_label(sqlite3_stmt *row, struct listed *item)
+{
+    const char *label = (const char *)sqlite3_column_text(row, 10);
+
+    item->label = label ? strdup(label) : NULL;
+    return !label || item->label;
+}
+
+static void read_facts(sqlite3_stmt *row, struct listed *item)
+{
+    item->status = catalog_status(sqlite3_column_int(row, 4));
+    item->held = sqlite3_column_int(row, 5);
+    item->created_at.seconds = sqlite3_column_int64(row, 6);
+    item->created_at.nanos = sqlite3_column_int(row, 7);
+    if (__builtin_add_overflow((uint64_t)sqlite3_column_int64(row, 8),
+                               (uint64_t)sqlite3_column_int64(row, 9), &item->bytes))
+        item->bytes = UINT64_MAX;
+}
+
 static bool add_row(sqlite3_stmt *row, struct snapshot_page *page)
 {
     struct listed *item = &page->items[page->count++];
     const char *id = (const char *)sqlite3_column_text(row, 0);
     const char *json = (const char *)sqlite3_column_text(row, 1);
 
-    if (!id || !json || !text_append(&item->json, json, (size_t)sqlite3_column_bytes(row, 1)))
+    if (!id || !json || !text_append(&item->json, json, (size_t)sqlite3_column_bytes(row, 1))
+        || !read_label(row, item))
         return false;
     snprintf(item->id, sizeof item->id, "%s", id);
+    read_facts(row, item);
     snprintf(page->last.id, sizeof page->last.id, "%s", id);
     page->last.major = sqlite3_column_int64(row, 2);
     page->last.minor = sqlite3_column_int64(row, 3);
@@ -341,6 +364,15 @@ static int read_rows(sqlite3_stmt *rows, size_t limit, struct snapshot_page *pag
     return code;
 }
 
+/* Of those that are listed: the documents tell it sooner than the index of labels. */
+static void add_label_value(struct sql *sql, const char *key)
+{
+    if (key)
+        add_text(sql, ", json_extract(json, '$.labels.\"' || ? || '\"')", key);
+    else
+        add(sql, ", NULL");
+}
+
 /* Documents are read for the entries of the page alone. */
 static int read_page(sqlite3 *handle, const struct listing *listing, size_t lead,
                      struct snapshot_page *page)
@@ -354,7 +386,9 @@ static int read_page(sqlite3 *handle, const struct listing *listing, size_t lead
     auto_sql struct sql sql = {0};
     sqlite3_stmt *rows = NULL;
 
-    text_appendf(&sql.text, "SELECT id, json, %s FROM (SELECT s.*", keys[query->sort]);
+    text_appendf(&sql.text, "SELECT id, json, %s, " FACTS, keys[query->sort]);
+    add_label_value(&sql, query->label);
+    add(&sql, " FROM (SELECT s.*");
     add_source(&sql, listing, lead);
     add_after(&sql, query);
     add_order(&sql, query);

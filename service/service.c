@@ -157,6 +157,11 @@ void service_measure(struct service *service)
     process_measure(service->metrics);
 }
 
+void service_drain(struct service *service)
+{
+    atomic_store(&service->is_draining, true);
+}
+
 void service_close(struct service *service)
 {
     if (!service)

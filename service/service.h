@@ -51,6 +51,8 @@ struct service {
     char capabilities[64];     /* that this process has, of those that matter here; or "none" */
     size_t leftovers;          /* directories that recovery had to leave */
     atomic_bool trash_waiting; /* a lane will empty the trash */
+    atomic_bool is_pruning;    /* a plan is being carried out */
+    atomic_bool is_draining;   /* what takes long is to end early */
     struct survey survey;
 };
 
@@ -61,6 +63,10 @@ struct service *service_open(const struct service_settings *settings, struct err
 
 /* Sets the gauges of lanes and process to what they are now. Never waits for a disk. */
 void service_measure(struct service *service);
+
+/* The service is to be closed before long: what goes through many snapshots ends after the one that
+ * it is at, and says so. */
+void service_drain(struct service *service);
 
 /* Finishes queued work, then closes the parts in reverse. */
 void service_close(struct service *service);

@@ -228,7 +228,7 @@ bool snapshot_delete(struct service *service, const char *id, const struct guard
         reconcile_claimed(service, id);
         return false;
     }
-    catalog_remove(service->catalog, id, CAUSE_REQUEST);
+    catalog_remove(service->catalog, id, guard->cause);
     schedule_trash(service);
     return true;
 }

@@ -11,7 +11,8 @@ struct guard {
      * false, with an error, stops the request. */
     bool (*allow)(void *context, const struct snapshot *current, struct error *err);
     void *context;
-    bool force; /* even if a process is writing memory that has no other name */
+    bool force;               /* even if a process is writing memory that has no other name */
+    enum catalog_cause cause; /* of a removal: CAUSE_REQUEST, unless it is said */
 };
 
 enum outcome {

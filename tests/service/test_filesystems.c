@@ -3,7 +3,9 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
+#include "service/prune.h"
 #include "tests/check.h"
 #include "tests/fault.h"
 #include "tests/mounts.h"
@@ -122,6 +124,60 @@ static void memory_is_cloned_on_btrfs(void **state)
 {
     (void)state;
     check_clones("btrfs");
+}
+
+/* By a plan that drops the one snapshot there is. Its state is empty. */
+static uint64_t frees(const struct place *place)
+{
+    struct error err = {0};
+    struct retention_ticket ticket = {.policy = {.has_max_bytes = true}};
+    auto_retention_plan struct retention_plan plan = {0};
+
+    assert_succeeds(prune_plan(place->fixture.service, &ticket, &plan, &err));
+    assert_int_equal(plan.drop_count, 1);
+    return plan.frees_bytes;
+}
+
+/* The VM writes on, and ends. `own` is what the snapshot has for itself after the former: Btrfs
+ * keeps an extent whole while any part of it is shared. */
+static void check_what_is_freed(const char *type, uint64_t own)
+{
+    struct error err = {0};
+    struct place place;
+    auto_made struct made made = {0};
+
+    if (!set_up(&place) || !mounts_image(type, place.at.text)) {
+        fixture_remove(&place.fixture);
+        skip();
+    }
+    move_in(&place);
+    disk_write(fixture_memory(&place.fixture).text, MEMORY_SIZE, 'm');
+    assert_succeeds(create(&place, CAPTURE_REFLINK, &made, &err));
+    assert_int_equal(frees(&place), 0);
+
+    auto_fd int source = open(fixture_memory(&place.fixture).text, O_WRONLY | O_CLOEXEC);
+    auto_free char *page = calloc(1, PAGE);
+    assert_int_equal(pwrite(source, page, PAGE, 0), PAGE);
+    assert_int_equal(syncfs(source), 0);
+    assert_int_equal(frees(&place), own);
+    assert_int_equal(ftruncate(source, 0), 0);
+    assert_int_equal(syncfs(source), 0);
+    assert_int_equal(frees(&place), MEMORY_SIZE);
+    close_p(&source);
+    source = -1;
+    tear_down(&place);
+}
+
+static void memory_that_is_shared_is_not_freed_on_xfs(void **state)
+{
+    (void)state;
+    check_what_is_freed("xfs", PAGE);
+}
+
+static void memory_that_is_shared_is_not_freed_on_btrfs(void **state)
+{
+    (void)state;
+    check_what_is_freed("btrfs", 0);
 }
 
 static void check_copies_instead(struct place *place)
@@ -287,6 +343,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(memory_is_cloned_on_xfs),
         cmocka_unit_test(memory_is_cloned_on_btrfs),
+        cmocka_unit_test(memory_that_is_shared_is_not_freed_on_xfs),
+        cmocka_unit_test(memory_that_is_shared_is_not_freed_on_btrfs),
         cmocka_unit_test(memory_is_isolated_by_copying_on_ext4),
         cmocka_unit_test(memory_is_isolated_by_copying_on_tmpfs),
         cmocka_unit_test(memory_on_another_filesystem_is_told_with_openvmms_advice),
