@@ -13,6 +13,10 @@
 /* Threads of the lanes wait far more than they allocate: a few heaps do for all of them. */
 #define HEAPS_MAX 4
 
+/* What is larger goes back to the system when it is freed. Said once, it stays so: else the first
+ * large answer would move the bound above its own size, and leave its room in the heap. */
+#define LARGE_BYTES (128 << 10)
+
 static int fail(const struct error *err)
 {
     fprintf(stderr, "vmsnapd: %s\n", err->message);
@@ -24,7 +28,8 @@ static void prepare_process(void)
     struct rlimit files;
 
     umask(0027);
-    mallopt(M_ARENA_MAX, HEAPS_MAX); /* NOLINT(concurrency-mt-unsafe): no threads yet */
+    mallopt(M_ARENA_MAX, HEAPS_MAX);        /* NOLINT(concurrency-mt-unsafe): no threads yet */
+    mallopt(M_MMAP_THRESHOLD, LARGE_BYTES); /* NOLINT(concurrency-mt-unsafe) */
     if (getrlimit(RLIMIT_NOFILE, &files) == 0) {
         files.rlim_cur = files.rlim_max;
         setrlimit(RLIMIT_NOFILE, &files);
