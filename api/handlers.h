@@ -19,5 +19,9 @@ route_handler state_get_handler, state_units_handler;
 /* events.c */
 route_handler event_follow_first;
 
+/* retention.c */
+route_handler retention_plan_first, retention_plan_handler;
+route_handler retention_apply_first, retention_apply_handler;
+
 /* system.c */
 route_handler health_first, ready_first, metrics_first, contract_first;

@@ -4,6 +4,7 @@
 #include "codec/creation.h"
 #include "codec/expectation.h"
 #include "codec/patch.h"
+#include "codec/retention.h"
 
 /* clang-format off */
 /* method, pattern, handler, first step on the event loop, operationId, scope, lane, query,
@@ -19,6 +20,8 @@ const struct route routes[] = {
     {POST,   "/snapshots/{id}/validate",    snapshot_validate_handler, snapshot_validate_first, "validateSnapshot", SCOPE_READ,   LANE_READ,    "strict",               EXPECTATION_BODY_MAX},
     {GET,    "/snapshots/{id}/state",       state_get_handler,         NULL,                    "getState",         SCOPE_EXPORT, LANE_READ,    "",                     0},
     {GET,    "/snapshots/{id}/state/units", state_units_handler,       NULL,                    "listStateUnits",   SCOPE_READ,   LANE_READ,    "",                     0},
+    {POST,   "/retention/plan",             retention_plan_handler,    retention_plan_first,    "planRetention",    SCOPE_READ,   LANE_READ,    "",                     RETENTION_POLICY_BODY_MAX},
+    {POST,   "/retention/apply",            retention_apply_handler,   retention_apply_first,   "applyRetention",   SCOPE_WRITE,  LANE_PUBLISH, "",                     RETENTION_TOKEN_BODY_MAX},
     {GET,    "/events",                     NULL,                      event_follow_first,      "followEvents",     SCOPE_READ,   LANE_READ,    "",                     0},
     {GET,    "/healthz",                    NULL,                      health_first,            "getHealth",        SCOPE_NONE,   LANE_READ,    "",                     0},
     {GET,    "/readyz",                     NULL,                      ready_first,             "getReadiness",     SCOPE_NONE,   LANE_READ,    "",                     0},

@@ -59,7 +59,7 @@ def check_codes():
     rows = re.findall(r'\{(\d+), "([^"]+)"\s*\}, /\* (ERR_\w+)', (ROOT / "api/problem.c").read_text())
     code = {(slugs[name], int(status), title) for status, title, name in rows if name in slugs}
     shown = {(node["code"], node["status"], node["title"]) for node in walk(api)
-             if isinstance(node, dict) and isinstance(node.get("code"), str) and "detail" in node}
+             if isinstance(node, dict) and isinstance(node.get("code"), str) and "title" in node}
     same("problem codes shown in an example, with status and title", code, shown)
 
 
@@ -79,6 +79,7 @@ def check_fields():
         text = (ROOT / "codec" / file).read_text()
         return (set(re.findall(r"FIELD\(%s, (\w+)," % struct, text))
                 | set(re.findall(r'FIELD_AS\("(\w+)", %s,' % struct, text))
+                | set(re.findall(r'KEEP_FIELD\("(\w+)",', text))
                 | set(re.findall(r'\{\.name = "(\w+)"', text)))
 
     same("members of a creation", rows("creation.c", "creation"), members("CreationRequest"))
@@ -87,6 +88,8 @@ def check_fields():
     listed = {resolve(one)["name"] for one in api["paths"]["/snapshots"]["get"]["parameters"]}
     same("filters of a list", rows("filter.c", "snapshot_filter"),
          listed - {"limit", "cursor", "sort", "total", "include"})
+    same("members of a filter", rows("filter.c", "snapshot_filter"), members("SnapshotFilter"))
+    same("members of a policy", rows("retention.c", "retention_policy") - {"token"}, members("RetentionPolicy"))
     same("members of a manifest", rows("manifest_json.c", "manifest"), members("Manifest"))
 
 

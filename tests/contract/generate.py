@@ -1,7 +1,7 @@
 """Requests, valid and not: built as the document allows, then bent in ways that it may forbid.
 
 Whether it does is for the document to say, and for model.py what the service must make of it. What
-stands in braces is filled in when the request is sent: {home}, {memory}, {etag} and {cursor}."""
+stands in braces is filled in when the request is sent: {home}, {memory}, {etag}, {cursor} and {token}."""
 
 import base64
 import json
@@ -134,6 +134,24 @@ EXPECTATIONS = {
     "page_size": mostly(choose(4096, "8192"), numbers),
     "state_units": st.lists(texts, max_size=3),
 }
+
+counts = mostly(choose(1, 2, 3, "1", 2**32 - 1), numbers)
+durations = mostly(choose("P1D", "PT1H", "P1Y2M10DT2H30M", "P2W", "PT1S", "P999999999Y", "P1M"),
+                   texts | choose("P", "PT", "P0D", "P1H", "P1DT", "P1W1D", "p1d", "P1.5D", "P1D1D", "P1000000000D"))
+filters = mostly(choose({}, {}, {"held": False}, {"label": ["a"]}, {"label": ["a:x", "b"], "status": "ready"},
+                        {"q": "a"}, {"created_before": "2026-01-02T03:04:05Z"}, {"memory_min": "1"},
+                        {"architecture": "x86_64", "openvmm_version": "0.0.0"},
+                        {"created_after": {"seconds": 0, "nanos": -1}}),
+                 choose({"q": ""}, {"status": "good"}, {"held": 1}, {"label": "a"}, {"label": [":x"]},
+                        {"label": ["a:x"] * 17}, {"limit": 1}, {"created_after": "2026"}, {"memory_max": -1}, [], None))
+POLICY = {
+    **{f"keep_{rule}": counts for rule in ("last", "hourly", "daily", "weekly", "monthly", "yearly")},
+    "keep_within": durations,
+    "max_bytes": mostly(choose(0, 1, 4096, 8192, "12288", 2**40), numbers),
+    "group_by": mostly(choose("a", "b"), texts),
+    "filter": filters,
+}
+APPLICATION = {"token": mostly(choose("{token}"), texts | choose("{token}0", "0" * 33, "{cursor}"))}
 
 
 @st.composite
@@ -323,6 +341,17 @@ def validations(draw):
 
 
 @st.composite
+def prunings(draw):
+    """A plan, mostly carried out at once."""
+    some = draw(choose(("keep_last",), ("max_bytes",), ("max_bytes",)))
+    bodies = [("plan", draw(json_bodies(POLICY, some))), ("apply", draw(json_bodies(APPLICATION, ("token",))))]
+    kind = draw(JSON_TYPES)
+    return [Call("POST", f"/retention/{target}" + draw(queries()),
+                 draw(headers()) + [("Content-Type", kind)] * (kind is not None), body)
+            for target, body in draw(mostly(choose(bodies, bodies, bodies[:1]), choose(bodies[1:], bodies + bodies[1:])))]
+
+
+@st.composite
 def reads(draw):
     one = f"/snapshots/{draw(ids)}"
     target = draw(choose("/snapshots", one, one + "/manifest", one + "/state", one + "/state/units",
@@ -347,10 +376,13 @@ def strays(draw):
     method = draw(choose("GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "QUERY", "get"))
     target = draw(choose("/", "/snapshots", "/snapshots/", "/snapshots/a", "/snapshots/a/",
                          "/snapshots//manifest", "/snapshots/a/manifest", "/snapshots/a/validate",
-                         "/nothing", "/healthz", "/%68ealthz", "/HEALTHZ", "//healthz", "/./healthz",
-                         "/openapi.yaml", "*", "healthz", "http://localhost/healthz"))
+                         "/retention/plan", "/retention/apply", "/retention", "/nothing", "/healthz",
+                         "/%68ealthz", "/HEALTHZ", "//healthz", "/./healthz", "/openapi.yaml", "*",
+                         "healthz", "http://localhost/healthz"))
     return Call(method, target, draw(headers()))
 
 
-calls = st.lists(creates() | creates() | reads() | reads() | validations() | patches() | patches()
-                 | removals() | strays(), min_size=1, max_size=12)
+one = (creates() | creates() | reads() | reads() | reads() | validations() | patches() | patches()
+       | removals() | strays())
+steps = choose(0, 0, 0, 0, 0, 1).flatmap(lambda n: prunings() if n else one.map(lambda call: [call]))
+calls = st.lists(steps, min_size=1, max_size=12).map(lambda lists: sum(lists, []))

@@ -10,7 +10,9 @@ from judge import read_parts
 
 REFUSALS = {400, 404, 405, 406, 413, 415, 421, 422}
 BODY_MAX = {"createSnapshot": 1 << 20, "replaceSnapshot": 1 << 20, "validateSnapshot": 64 << 10,
-            "patchSnapshot": 256 << 10}
+            "patchSnapshot": 256 << 10, "planRetention": 64 << 10, "applyRetention": 128 << 10}
+
+WRITES = {"createSnapshot", "replaceSnapshot", "patchSnapshot", "deleteSnapshot", "applyRetention"}
 
 
 @dataclass
@@ -95,6 +97,8 @@ class Model:
         self.judge = judge
         self.home = str(home)
         self.snapshots = {}
+        self.changes = 0  # made so far
+        self.plans = {}  # by token: the changes made until then, and what it drops
 
     def statuses(self, exchange):
         """Those that the answer may have. An undecided one may have any that the document has."""
@@ -245,6 +249,10 @@ class Model:
         source = self.capture_statuses(creation, set())
         return source | then & {409, 412} if source else then
 
+    def applyRetention(self, exchange, *_):
+        changes, _ = self.plans.get(parse_json(exchange.request_body)["token"], (None, None))
+        return {422} if changes is None else {200} if changes == self.changes else {200, 412}
+
     def at(self, target):
         """The snapshot that a target names, if it is there."""
         _, path = self.judge.document.find(target)
@@ -252,6 +260,12 @@ class Model:
 
     def learn(self, exchange):
         """From an answer."""
+        operation = (self.judge.document.operation(exchange.method, exchange.target) or {}).get("operationId")
+        if operation == "planRetention" and exchange.status == 200:
+            self.learn_plan(parse_json(exchange.request_body), parse_json(exchange.body))
+        if operation == "applyRetention" and exchange.status == 200:
+            self.learn_outcome(parse_json(exchange.request_body)["token"], parse_json(exchange.body))
+        self.changes += operation in WRITES and exchange.status in (200, 201, 204)
         if exchange.method == "DELETE" and exchange.status == 204:
             _, path = self.judge.document.find(exchange.target)
             del self.snapshots[path["id"].decode()]
@@ -272,3 +286,22 @@ class Model:
         assert shown == merged, f"{shown} is not {merged}"
         snapshot.etag = exchange.header("ETag")
         snapshot.labels, snapshot.held = after["labels"], after["held"]
+
+    def learn_plan(self, policy, plan):
+        """Each snapshot is kept or dropped, and none that is held; without a filter, each there is."""
+        found = {one["id"]: one for one in plan["decisions"]}
+        dropped = {key for key, one in found.items() if one["action"] == "drop"}
+        assert len(found) == len(plan["decisions"]) == plan["keep_count"] + plan["drop_count"], f"twice in {plan}"
+        assert len(dropped) == plan["drop_count"], f"{plan} does not drop {dropped}"
+        known = set(self.snapshots)
+        assert found.keys() <= known if policy.get("filter") else found.keys() == known, f"{plan} is not about {known}"
+        held = {key for key in found if self.snapshots[key].held}
+        assert held == {key for key, one in found.items() if "held" in one["reasons"]}, f"{held} are held in {plan}"
+        assert not held & dropped, f"{plan} drops what is held"
+        self.plans[plan["token"]] = (self.changes, dropped)
+
+    def learn_outcome(self, token, outcome):
+        _, dropped = self.plans[token]
+        assert set(outcome["dropped"]) == dropped and not outcome["failed"], f"{outcome} is not {dropped}"
+        for key in dropped:
+            del self.snapshots[key]

@@ -57,7 +57,7 @@ class Proxy:
         self.process.stdout.close()
 
 
-def main(directory, program, count="60"):
+def main(directory, program, count="80"):
     tools = Tools(directory)
     document = Document()
     judge = Judge(document)

@@ -61,13 +61,14 @@ class Run:
         self.judge, self.running, self.client = judge, running, client
         self.model = Model(judge, running.home)
         self.cursor = "none"
+        self.token = "none"
         self.tags = {}  # by path; one that has changed since is a tag like any other
         self.history = []
 
     def fill_in(self, text, target):
         path = target.split("?")[0]
         for name, value in (("home", str(self.running.home)), ("memory", str(self.running.memory)),
-                            ("etag", self.tags.get(path, '"none"')), ("cursor", self.cursor)):
+                            ("etag", self.tags.get(path, '"none"')), ("cursor", self.cursor), ("token", self.token)):
             text = text.replace("{%s}" % name, value)
         return text
 
@@ -77,7 +78,18 @@ class Run:
         body = call.body
         if body is not None:
             body = self.fill_in(body.decode("latin-1"), target).encode("latin-1")
-        return self.client.call(call.method, target, headers, body)
+        exchange = self.client.call(call.method, target, headers, body)
+        self.remember(exchange)
+        return exchange
+
+    def remember(self, exchange):
+        """What later requests may be filled in with."""
+        if tag := exchange.header("ETag"):
+            self.tags[exchange.target.split("?")[0]] = tag
+        if found := re.search(rb'"next":"(\w+)"', exchange.body):
+            self.cursor = found[1].decode()
+        if found := re.match(rb'{"token":"([\w-]+)"', exchange.body):
+            self.token = found[1].decode()
 
     def check(self, call):
         exchange = self.send(call)
@@ -95,10 +107,6 @@ class Run:
         if not self.keeps_id(exchange):
             self.fail("another X-Request-Id")
         self.model.learn(exchange)
-        if tag := exchange.header("ETag"):
-            self.tags[exchange.target.split("?")[0]] = tag
-        if found := re.search(rb'"next":"(\w+)"', exchange.body):
-            self.cursor = found[1].decode()
 
     @staticmethod
     def keeps_id(exchange):
