@@ -158,6 +158,51 @@ static void remove_one(struct caller *caller)
     conclude(caller, slot, &answer, 0);
 }
 
+/* What the plan says is what comes of it: the slot goes, unless it was made at a time that is yet to
+ * come. */
+static void apply_plan(struct caller *caller, struct slot *slot, const struct answer *planned)
+{
+    auto_answer struct answer answer = {0};
+    const char *token = "";
+    int drops = 0;
+    int dropped = 0;
+
+    json_unpack(planned->json, "{s:s,s:i}", "token", &token, "drop_count", &drops);
+    auto_text struct text body = {0};
+    text_appendf(&body, "{\"token\":\"%s\"}", token);
+    const struct call call = {
+        .path = "/retention/apply", .headers = {JSON_BODY}, .body = text_str(&body)};
+    if (!send_version(caller, slot, &call, drops ? 0 : slot->current, &answer))
+        return;
+    EXPECT(caller, &call, &answer, 200, 409); /* 409: another client's is carried out */
+    if (answer.status == 200)
+        dropped = (int)json_array_size(json_object_get(answer.json, "dropped"));
+    if (answer.status == 200 && dropped != drops && !strstr(text_str(&answer.body), "no_space"))
+        soak_fail(caller->soak, "%s: %d were to be dropped: %s", slot->id, drops,
+                  text_str(&answer.body));
+    conclude(caller, slot, &answer, dropped ? 0 : slot->current);
+}
+
+/* By a policy that keeps nothing of the one slot that it is about. */
+static void thin_out(struct caller *caller)
+{
+    struct slot *slot = model_take(caller->soak, &caller->random);
+    auto_answer struct answer answer = {0};
+
+    if (!slot)
+        return;
+    struct path body = path_of("{\"max_bytes\":0,\"filter\":{\"q\":\"%s\"}}", slot->id);
+    const struct call call = {
+        .path = "/retention/plan", .headers = {JSON_BODY}, .body = body.text};
+    if (!send_version(caller, slot, &call, slot->current, &answer))
+        return;
+    EXPECT(caller, &call, &answer, 200);
+    if (answer.status == 200)
+        apply_plan(caller, slot, &answer);
+    else
+        model_release(caller->soak, slot, slot->current);
+}
+
 /* The service names it; whoever reads the answer removes it. */
 static void create_nameless(struct caller *caller)
 {
@@ -352,8 +397,9 @@ static const struct {
     {replace,         10},
     {patch,           2 },
     {remove_one,      8 },
+    {thin_out,        2 },
     {create_nameless, 3 },
-    {read_snapshot,   12},
+    {read_snapshot,   11},
     {read_manifest,   8 },
     {read_state,      6 },
     {read_units,      4 },
@@ -361,7 +407,7 @@ static const struct {
     {read_list,       1 },
     {ask_aside,       10},
     {rude_write,      3 },
-    {rude_act,        15},
+    {rude_act,        14},
 };
 #define WEIGHTS 100
 
