@@ -94,8 +94,8 @@ static const char *const migrations[] = {
     "DELETE FROM meta WHERE key = 'complete';",
 
     /* 3. The latest events, for who comes back: `kind` is an enum event_kind. */
-    "CREATE TABLE event (number INTEGER PRIMARY KEY, kind INTEGER NOT NULL, id TEXT NOT NULL,"
-    " at_ms INTEGER NOT NULL);",
+    ("CREATE TABLE event (number INTEGER PRIMARY KEY, kind INTEGER NOT NULL, id TEXT NOT NULL,"
+     " at_ms INTEGER NOT NULL);"),
 };
 
 const int schema_version = sizeof migrations / sizeof migrations[0];
