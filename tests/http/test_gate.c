@@ -564,7 +564,7 @@ static void no_bytes_do_it_any_harm(void **state)
     size_t answers = 0;
     int fds[MUTANTS];
 
-    record_nothing(); /* nobody could tell what was asked */
+    record_nothing();                 /* nobody could tell what was asked */
     test->settings.event_threads = 1; /* so that who is answered knows the others were heard */
     test_restart(test);
     for (int round = 0; round < ROUNDS; round++) {
