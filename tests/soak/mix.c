@@ -158,8 +158,8 @@ static void remove_one(struct caller *caller)
     conclude(caller, slot, &answer, 0);
 }
 
-/* What the plan says is what comes of it: the slot goes, unless it was made at a time that is yet to
- * come. */
+/* What the plan says is what comes of it: the slot goes, unless it was made at a time that is yet
+ * to come. */
 static void apply_plan(struct caller *caller, struct slot *slot, const struct answer *planned)
 {
     auto_answer struct answer answer = {0};
