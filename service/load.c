@@ -220,7 +220,7 @@ bool load_directory(int dir, const char *path, struct snapshot *out, struct erro
 {
     struct reading reading = {.dir = dir, .links = LINKS_FOLLOWED, .manifest = -1};
 
-    out->id = strdup(basename(path));
+    out->id = strdup(basename(path)); /* NOLINT(concurrency-mt-unsafe): it is glibc's own */
     out->path = strdup(path);
     bool done = read_all(&reading, LIVE_COUNTS, out, err);
     close_p(&reading.manifest);

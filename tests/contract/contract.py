@@ -89,7 +89,8 @@ def check_fields():
     same("filters of a list", rows("filter.c", "snapshot_filter"),
          listed - {"limit", "cursor", "sort", "total", "include"})
     same("members of a filter", rows("filter.c", "snapshot_filter"), members("SnapshotFilter"))
-    same("members of a policy", rows("retention.c", "retention_policy") - {"token"}, members("RetentionPolicy"))
+    same("members of a policy", rows("retention.c", "retention_policy") - {"token"},
+         members("RetentionPolicy"))
     same("members of a manifest", rows("manifest_json.c", "manifest"), members("Manifest"))
 
 

@@ -137,13 +137,15 @@ EXPECTATIONS = {
 
 counts = mostly(choose(1, 2, 3, "1", 2**32 - 1), numbers)
 durations = mostly(choose("P1D", "PT1H", "P1Y2M10DT2H30M", "P2W", "PT1S", "P999999999Y", "P1M"),
-                   texts | choose("P", "PT", "P0D", "P1H", "P1DT", "P1W1D", "p1d", "P1.5D", "P1D1D", "P1000000000D"))
+                   texts | choose("P", "PT", "P0D", "P1H", "P1DT", "P1W1D", "p1d", "P1.5D", "P1D1D",
+                                  "P1000000000D"))
 filters = mostly(choose({}, {}, {"held": False}, {"label": ["a"]}, {"label": ["a:x", "b"], "status": "ready"},
                         {"q": "a"}, {"created_before": "2026-01-02T03:04:05Z"}, {"memory_min": "1"},
                         {"architecture": "x86_64", "openvmm_version": "0.0.0"},
                         {"created_after": {"seconds": 0, "nanos": -1}}),
                  choose({"q": ""}, {"status": "good"}, {"held": 1}, {"label": "a"}, {"label": [":x"]},
-                        {"label": ["a:x"] * 17}, {"limit": 1}, {"created_after": "2026"}, {"memory_max": -1}, [], None))
+                        {"label": ["a:x"] * 17}, {"limit": 1}, {"created_after": "2026"},
+                        {"memory_max": -1}, [], None))
 POLICY = {
     **{f"keep_{rule}": counts for rule in ("last", "hourly", "daily", "weekly", "monthly", "yearly")},
     "keep_within": durations,
@@ -344,11 +346,13 @@ def validations(draw):
 def prunings(draw):
     """A plan, mostly carried out at once."""
     some = draw(choose(("keep_last",), ("max_bytes",), ("max_bytes",)))
-    bodies = [("plan", draw(json_bodies(POLICY, some))), ("apply", draw(json_bodies(APPLICATION, ("token",))))]
+    plan = ("plan", draw(json_bodies(POLICY, some)))
+    apply = ("apply", draw(json_bodies(APPLICATION, ("token",))))
+    bodies = draw(mostly(choose([plan, apply], [plan, apply], [plan]), choose([apply], [plan, apply, apply])))
     kind = draw(JSON_TYPES)
     return [Call("POST", f"/retention/{target}" + draw(queries()),
                  draw(headers()) + [("Content-Type", kind)] * (kind is not None), body)
-            for target, body in draw(mostly(choose(bodies, bodies, bodies[:1]), choose(bodies[1:], bodies + bodies[1:])))]
+            for target, body in bodies]
 
 
 @st.composite
@@ -357,7 +361,8 @@ def reads(draw):
     target = draw(choose("/snapshots", one, one + "/manifest", one + "/state", one + "/state/units",
                          "/events", "/healthz", "/readyz", "/metrics", "/openapi.yaml"))
     extra = {"/snapshots": (), one: ("If-None-Match",), one + "/manifest": ("Accept", "If-None-Match"),
-             "/events": ("Accept", "Last-Event-ID"), one + "/state": ("Range", "If-Range", "If-None-Match")}.get(target, ())
+             "/events": ("Accept", "Last-Event-ID"),
+             one + "/state": ("Range", "If-Range", "If-None-Match")}.get(target, ())
     query = {"/snapshots": LISTED, one: ("include",)}.get(target, ())
     method = draw(mostly(choose("GET"), choose("HEAD")))
     return Call(method, target + draw(queries(*query)), draw(headers(*extra)),

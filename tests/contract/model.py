@@ -289,14 +289,17 @@ class Model:
 
     def learn_plan(self, policy, plan):
         """Each snapshot is kept or dropped, and none that is held; without a filter, each there is."""
-        found = {one["id"]: one for one in plan["decisions"]}
+        decisions, count = plan["decisions"], plan["keep_count"] + plan["drop_count"]
+        found = {one["id"]: one for one in decisions}
         dropped = {key for key, one in found.items() if one["action"] == "drop"}
-        assert len(found) == len(plan["decisions"]) == plan["keep_count"] + plan["drop_count"], f"twice in {plan}"
+        assert len(found) == len(decisions) == count, f"twice in {plan}"
         assert len(dropped) == plan["drop_count"], f"{plan} does not drop {dropped}"
         known = set(self.snapshots)
-        assert found.keys() <= known if policy.get("filter") else found.keys() == known, f"{plan} is not about {known}"
+        is_known = found.keys() <= known if policy.get("filter") else found.keys() == known
+        assert is_known, f"{plan} is not about {known}"
         held = {key for key in found if self.snapshots[key].held}
-        assert held == {key for key, one in found.items() if "held" in one["reasons"]}, f"{held} are held in {plan}"
+        shown = {key for key, one in found.items() if "held" in one["reasons"]}
+        assert held == shown, f"{held} are held in {plan}"
         assert not held & dropped, f"{plan} drops what is held"
         self.plans[plan["token"]] = (self.changes, dropped)
 

@@ -68,7 +68,8 @@ class Run:
     def fill_in(self, text, target):
         path = target.split("?")[0]
         for name, value in (("home", str(self.running.home)), ("memory", str(self.running.memory)),
-                            ("etag", self.tags.get(path, '"none"')), ("cursor", self.cursor), ("token", self.token)):
+                            ("etag", self.tags.get(path, '"none"')), ("cursor", self.cursor),
+                            ("token", self.token)):
             text = text.replace("{%s}" % name, value)
         return text
 
