@@ -23,11 +23,6 @@ struct fresh {
     struct text words;
 };
 
-enum snapshot_status catalog_status(int value)
-{
-    return value >= 0 && value < SNAPSHOT__COUNT ? (enum snapshot_status)value : SNAPSHOT_DAMAGED;
-}
-
 /* SQLITE_ROW with what was found, SQLITE_DONE if there is none. `find` is to be reset. */
 static int find(sqlite3_stmt *find, const char *id, struct found *out)
 {

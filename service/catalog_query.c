@@ -422,6 +422,11 @@ static int query_list(sqlite3 *handle, const struct listing *listing, struct sna
     return code == SQLITE_ROW ? read_page(handle, listing, lead, page) : code;
 }
 
+enum snapshot_status catalog_status(int value)
+{
+    return value >= 0 && value < SNAPSHOT__COUNT ? (enum snapshot_status)value : SNAPSHOT_DAMAGED;
+}
+
 void catalog_fold(char *text)
 {
     for (; text && *text; text++)
