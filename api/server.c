@@ -496,14 +496,18 @@ static void limit_send_buffer(int fd)
 static struct MHD_Response *make_stream_response(struct exchange *exchange)
 {
     const struct event_listener listener = {sleep_stream, wake_stream, cut_stream, exchange};
+    const bool has_body = exchange->request.method != HEAD;
     struct error err;
 
     limit_send_buffer(exchange->session->watched.fd);
-    if (exchange->request.method != HEAD
-        && !stream_begin(exchange->response.stream, &listener, &err))
+    if (has_body && !stream_begin(exchange->response.stream, &listener, &err))
         return NULL;
-    return MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, STREAM_PIECE, give_news, exchange,
-                                             NULL);
+    struct MHD_Response *response = MHD_create_response_from_callback(
+        MHD_SIZE_UNKNOWN, STREAM_PIECE, give_news, exchange, NULL);
+    /* 0.9.75 would end an answer to HEAD with a last chunk, which begins the next answer then. */
+    if (response && !has_body)
+        MHD_set_response_options(response, MHD_RF_HTTP_1_0_COMPATIBLE_STRICT, MHD_RO_END);
+    return response;
 }
 
 static void release_cached(void *cached)

@@ -292,6 +292,16 @@ static void head_tells_the_same_and_ends(void **state)
     assert_int_equal(measure(*state, METRIC_EVENT_STREAMS), 0);
 }
 
+static void nothing_comes_behind_the_answer_to_head(void **state)
+{
+    auto_text struct text answer = {0};
+
+    raw_exchange(*state, "HEAD /events HTTP/1.1\r\nHost: localhost\r\n\r\n", &answer);
+    const char *end = strstr(text_str(&answer), "\r\n\r\n");
+    assert_non_null(end);
+    assert_string_equal(end, "\r\n\r\n");
+}
+
 static void what_is_no_stream_is_refused(void **state)
 {
     auto_answer struct answer html = {0};
@@ -516,6 +526,7 @@ int main(void)
         WITH_SERVER(what_openvmm_saves_by_itself_is_told_when_it_is_seen),
         WITH_SERVER(a_restart_loses_nothing_and_tells_what_changed_meanwhile),
         WITH_SERVER(head_tells_the_same_and_ends),
+        WITH_SERVER(nothing_comes_behind_the_answer_to_head),
         WITH_SERVER(what_is_no_stream_is_refused),
         WITH_SERVER(a_client_of_http_1_0_follows_too),
         WITH_SERVER(a_head_as_large_as_it_may_be_leaves_room_for_a_stream),
