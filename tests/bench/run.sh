@@ -11,7 +11,7 @@ shift
 requests=1000000
 [ "${1:-}" != --quick ] || { requests=100000; shift; }
 parts=("$@")
-[ ${#parts[@]} -gt 0 ] || parts=(requests logged idle creates copies size catalogue)
+[ ${#parts[@]} -gt 0 ] || parts=(requests logged idle listeners creates copies size catalogue)
 readonly rounds=5 seconds=4
 
 for tool in nginx wrk curl; do
