@@ -126,12 +126,13 @@ struct service *service_open(const struct service_settings *settings, struct err
     service->capture = settings->capture;
     service->state_max_bytes = settings->state_max_bytes;
     unsigned beat_ms = settings->event_beat_ms ? settings->event_beat_ms : EVENT_BEAT_MS;
+    /* Without the store no thread is started. */
     return open_metrics(service, err)
-            && (service->events = event_hub_open(service->metrics, beat_ms, err))
             && (service->roots =
                     roots_open(settings->memory_roots, settings->memory_root_count, err))
             && open_store(service, settings, err)
             && (service->cache = cache_open(service->store, err))
+            && (service->events = event_hub_open(service->metrics, beat_ms, err))
             && open_catalog(service, settings->rescan_s, err)
             && start_lanes(service, settings->queue_max, err)
         ? TAKE(service)
@@ -173,10 +174,10 @@ void service_close(struct service *service)
     upkeep_stop(service);
     watch_close(service->watch);
     catalog_close(service->catalog);
+    event_hub_close(service->events);
     cache_close(service->cache);
     store_close(service->store);
     roots_close(service->roots);
-    event_hub_close(service->events);
     claims_close(&service->claims);
     metrics_free(service->metrics);
     free(service);
