@@ -226,6 +226,22 @@ void inspection_clear(struct inspection *inspection)
     *inspection = (struct inspection){0};
 }
 
+int timestamp_compare(struct timestamp a, struct timestamp b)
+{
+    if (a.seconds != b.seconds)
+        return a.seconds < b.seconds ? -1 : 1;
+    return (a.nanos > b.nanos) - (a.nanos < b.nanos);
+}
+
+bool retention_policy_has_rules(const struct retention_policy *policy)
+{
+    bool has_rules = policy->has_within;
+
+    for (enum keep_rule i = 0; i < KEEP__COUNT; i++)
+        has_rules |= policy->has_keep[i];
+    return has_rules;
+}
+
 static const char *const capture_names[] = {NULL, "link", "reflink", "copy", "isolate"};
 static const char *const status_names[] = {"ready", "incomplete", "damaged"};
 static const char *const sort_names[] = {"id", "created_at", "memory_size_bytes"};

@@ -381,6 +381,12 @@ void expectation_clear(struct expectation *expectation);
 void verdict_clear(struct verdict *verdict);
 void inspection_clear(struct inspection *inspection);
 
+/* Less than, equal to or greater than 0, as `a` is earlier than, the same as or later than `b`. */
+int timestamp_compare(struct timestamp a, struct timestamp b);
+
+/* Whether any rule says what to keep; max_bytes is none. */
+bool retention_policy_has_rules(const struct retention_policy *policy);
+
 /* Spellings, as in documents. capture_name(CAPTURE_UNKNOWN) is NULL. */
 const char *capture_name(enum capture capture);
 enum capture capture_of_name(const char *name); /* CAPTURE_UNKNOWN if it is none */

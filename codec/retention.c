@@ -64,11 +64,7 @@ static const struct field policy_rows[] = {
 
 static bool says_what_to_keep(const struct retention_policy *policy)
 {
-    bool says = policy->has_within || policy->has_max_bytes;
-
-    for (enum keep_rule i = 0; i < KEEP__COUNT; i++)
-        says |= policy->has_keep[i];
-    return says;
+    return policy->has_max_bytes || retention_policy_has_rules(policy);
 }
 
 /* A policy that is empty would keep nothing. */

@@ -346,11 +346,7 @@ static void drop_some(void *context)
 /* A time that is yet to come would make old what is not. */
 static bool check_time(struct timestamp planned, struct error *err)
 {
-    const struct timestamp now = tell_time();
-    bool is_past = planned.seconds < now.seconds
-        || (planned.seconds == now.seconds && planned.nanos <= now.nanos);
-
-    return is_past
+    return timestamp_compare(planned, tell_time()) <= 0
         || error_set(err, ERR_PRECONDITION,
                      "this was planned at a time that is yet to come: the clock was set back, so "
                      "plan again");

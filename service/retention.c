@@ -6,18 +6,11 @@
 #include "base/calendar.h"
 #include "base/clock.h"
 
-static int compare_times(struct timestamp a, struct timestamp b)
-{
-    if (a.seconds != b.seconds)
-        return a.seconds < b.seconds ? -1 : 1;
-    return (a.nanos > b.nanos) - (a.nanos < b.nanos);
-}
-
 static int compare_newest_first(const void *a, const void *b)
 {
     const struct retention_item *left = a;
     const struct retention_item *right = b;
-    int order = compare_times(right->created_at, left->created_at);
+    int order = timestamp_compare(right->created_at, left->created_at);
 
     return order ? order : strcmp(right->id, left->id);
 }
@@ -56,7 +49,7 @@ static unsigned protect(const struct retention_item *item, struct timestamp now)
             | 1U << (item->status == SNAPSHOT_INCOMPLETE ? REASON_INCOMPLETE : REASON_DAMAGED);
     if (is_undated(item->created_at))
         return reasons | 1U << REASON_UNDATED;
-    return reasons | (unsigned)(compare_times(item->created_at, now) > 0) << REASON_FUTURE;
+    return reasons | (unsigned)(timestamp_compare(item->created_at, now) > 0) << REASON_FUTURE;
 }
 
 /* What the rules have kept of a group so far, from the newest on. */
@@ -106,10 +99,9 @@ static struct timestamp go_back(struct timestamp now, const struct duration *dur
 
 static struct deciding begin(const struct retention_policy *policy, struct timestamp now)
 {
-    struct deciding deciding = {.policy = policy, .now = now, .has_rules = policy->has_within};
+    struct deciding deciding = {
+        .policy = policy, .now = now, .has_rules = retention_policy_has_rules(policy)};
 
-    for (enum keep_rule i = 0; i < KEEP__COUNT; i++)
-        deciding.has_rules |= policy->has_keep[i];
     if (policy->has_within)
         deciding.since = go_back(now, &policy->within);
     return deciding;
@@ -123,7 +115,7 @@ static unsigned ask_rules(const struct deciding *deciding, const struct retentio
 
     for (enum keep_rule i = 0; i < KEEP__COUNT; i++)
         reasons |= (unsigned)is_kept_by(i, policy, item, tally) << i;
-    if (policy->has_within && compare_times(item->created_at, deciding->since) >= 0)
+    if (policy->has_within && timestamp_compare(item->created_at, deciding->since) >= 0)
         reasons |= 1U << REASON_WITHIN;
     return reasons;
 }
