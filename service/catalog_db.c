@@ -54,7 +54,7 @@ static int prepare_handle(sqlite3 *handle)
     sqlite3_busy_timeout(handle, BUSY_MS);
     return sqlite3_exec(handle,
                         "PRAGMA synchronous = OFF; PRAGMA journal_mode = WAL;"
-                        "PRAGMA wal_autocheckpoint = 0; PRAGMA cache_size = -8192;"
+                        "PRAGMA wal_autocheckpoint = 0; PRAGMA cache_size = -16384;"
                         "PRAGMA mmap_size = 0; PRAGMA temp_store = MEMORY",
                         NULL, NULL, NULL);
 }
