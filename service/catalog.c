@@ -20,7 +20,9 @@ struct fresh {
     const struct snapshot *snapshot;
     const struct sighting *seen;
     struct text json;
-    struct text words;
+    struct text labels;        /* packed */
+    struct index_row row;      /* borrows from all that is above */
+    struct index_entry *entry; /* NULL once it is in the index */
 };
 
 /* SQLITE_ROW with what was found, SQLITE_DONE if there is none. `find` is to be reset. */
@@ -55,18 +57,39 @@ static bool render(const struct snapshot *snapshot, struct text *out)
     return snapshot_to_json(&plain, out, &ignored);
 }
 
-/* What a search looks into: the id and the labels, a line each, in lower case (of ASCII). Two lines
- * more, so that a trigram begins with the last letter, too. */
-static bool list_words(const struct snapshot *snapshot, struct text *out)
+static bool pack_labels(const struct snapshot *snapshot, struct text *out)
 {
     const struct labels *labels = &snapshot->record.labels; /* empty where there is no record */
 
-    text_appends(out, snapshot->id);
     for (size_t i = 0; i < labels->count; i++)
-        text_appendf(out, "\n%s:%s", labels->items[i].key, labels->items[i].value);
-    text_appends(out, "\n\n");
-    catalog_fold(text_failed(out) ? NULL : out->data);
+        index_pack_label(out, &labels->items[i]);
     return !text_failed(out);
+}
+
+/* What has no manifest comes before all that has. */
+static struct index_row row_of(const struct fresh *fresh)
+{
+    const struct snapshot *snapshot = fresh->snapshot;
+    const struct manifest *manifest = &snapshot->manifest;
+    struct index_row row = {
+        .id = snapshot->id,
+        .status = snapshot->status,
+        .held = snapshot->has_record && snapshot->record.held,
+        .created_at = {INT64_MIN, INT32_MIN},
+        .memory = INT64_MIN,
+        .labels = fresh->labels,
+        .allocated_bytes = fresh->seen->allocated_bytes,
+        .state_bytes = snapshot->state_size_bytes,
+    };
+
+    if (snapshot->has_manifest) {
+        row.has_manifest = true;
+        row.created_at = manifest->created_at;
+        row.memory = index_memory(manifest->memory_size_bytes);
+        row.architecture = manifest->architecture;
+        row.openvmm_version = manifest->openvmm_version;
+    }
+    return row;
 }
 
 static void bind_text(sqlite3_stmt *statement, int place, bool has, const struct text *text)
@@ -77,28 +100,41 @@ static void bind_text(sqlite3_stmt *statement, int place, bool has, const struct
         sqlite3_bind_null(statement, place);
 }
 
-/* What has no manifest comes before all that has. */
-static void bind_entry(sqlite3_stmt *statement, const struct fresh *fresh)
+static bool prepare(struct fresh *fresh)
 {
-    const struct snapshot *snapshot = fresh->snapshot;
-    const struct manifest *manifest = &snapshot->manifest;
-    const bool has = snapshot->has_manifest;
-    const int64_t memory = (int64_t)(manifest->memory_size_bytes ^ UINT64_C(1) << 63);
+    if (!render(fresh->snapshot, &fresh->json) || !pack_labels(fresh->snapshot, &fresh->labels))
+        return false;
+    fresh->row = row_of(fresh);
+    fresh->entry = index_make(&fresh->row);
+    return fresh->entry;
+}
 
-    sqlite3_bind_text(statement, 1, snapshot->id, -1, SQLITE_STATIC);
+static void fresh_clear_p(struct fresh *fresh)
+{
+    text_clear(&fresh->json);
+    text_clear(&fresh->labels);
+    free(fresh->entry);
+}
+#define auto_fresh AUTO(fresh_clear)
+
+static void bind_row(sqlite3_stmt *statement, const struct fresh *fresh)
+{
+    const struct index_row *row = &fresh->row;
+
+    sqlite3_bind_text(statement, 1, row->id, -1, SQLITE_STATIC);
     sqlite3_bind_int64(statement, 2, (int64_t)fresh->seen->inode);
     sqlite3_bind_int64(statement, 3, (int64_t)fresh->seen->fingerprint);
-    sqlite3_bind_int(statement, 4, (int)snapshot->status);
-    sqlite3_bind_int(statement, 5, snapshot->has_record && snapshot->record.held);
-    sqlite3_bind_int64(statement, 6, has ? manifest->created_at.seconds : INT64_MIN);
-    sqlite3_bind_int64(statement, 7, has ? manifest->created_at.nanos : INT32_MIN);
-    sqlite3_bind_int64(statement, 8, has ? memory : INT64_MIN);
-    bind_text(statement, 9, has, &manifest->architecture);
-    bind_text(statement, 10, has, &manifest->openvmm_version);
-    sqlite3_bind_int64(statement, 11, (int64_t)snapshot->memory_size_bytes);
-    sqlite3_bind_int64(statement, 12, (int64_t)snapshot->state_size_bytes);
-    sqlite3_bind_int64(statement, 13, (int64_t)fresh->seen->allocated_bytes);
-    bind_text(statement, 14, true, &fresh->words);
+    sqlite3_bind_int(statement, 4, (int)row->status);
+    sqlite3_bind_int(statement, 5, row->held);
+    sqlite3_bind_int64(statement, 6, row->created_at.seconds);
+    sqlite3_bind_int(statement, 7, row->created_at.nanos);
+    sqlite3_bind_int64(statement, 8, row->memory);
+    bind_text(statement, 9, row->has_manifest, &row->architecture);
+    bind_text(statement, 10, row->has_manifest, &row->openvmm_version);
+    sqlite3_bind_int64(statement, 11, (int64_t)fresh->snapshot->memory_size_bytes);
+    sqlite3_bind_int64(statement, 12, (int64_t)row->state_bytes);
+    sqlite3_bind_int64(statement, 13, (int64_t)row->allocated_bytes);
+    sqlite3_bind_blob(statement, 14, text_str(&row->labels), (int)row->labels.len, SQLITE_STATIC);
 }
 
 static bool run(struct catalog *catalog, sqlite3_stmt *statement)
@@ -116,25 +152,27 @@ static bool put_document(struct catalog *catalog, enum statement kind, int64_t n
     return run(catalog, statement);
 }
 
-static bool add(struct catalog *catalog, const struct fresh *fresh)
+static bool add(struct catalog *catalog, const struct fresh *fresh, int64_t *number)
 {
     sqlite3_stmt *statement = catalog_statement(catalog, STATEMENT_ADD);
 
-    bind_entry(statement, fresh);
-    return run(catalog, statement)
-        && put_document(catalog, STATEMENT_ADD_DOCUMENT,
-                        sqlite3_last_insert_rowid(catalog->database.handle), &fresh->json);
+    bind_row(statement, fresh);
+    if (!run(catalog, statement))
+        return false;
+    *number = sqlite3_last_insert_rowid(catalog->database.handle);
+    return put_document(catalog, STATEMENT_ADD_DOCUMENT, *number, &fresh->json);
 }
 
 static bool change(struct catalog *catalog, const struct found *found, bool is_other,
-                   const struct fresh *fresh)
+                   const struct fresh *fresh, int64_t *number)
 {
     sqlite3_stmt *statement = catalog_statement(catalog, STATEMENT_CHANGE);
 
-    bind_entry(statement, fresh);
+    *number = found->number;
+    bind_row(statement, fresh);
     return run(catalog, statement)
         && (!is_other
-            || put_document(catalog, STATEMENT_CHANGE_DOCUMENT, found->number, &fresh->json));
+            || put_document(catalog, STATEMENT_CHANGE_DOCUMENT, *number, &fresh->json));
 }
 
 void catalog_set_totals(struct catalog *catalog)
@@ -181,9 +219,11 @@ static bool looks_same(const struct found *found, const struct sighting *seen)
     return found->seen.inode == seen->inode && found->seen.fingerprint == seen->fingerprint;
 }
 
-static bool note(struct catalog *catalog, sqlite3_stmt *query, const struct fresh *fresh)
+/* There is room for it in the index. */
+static bool note(struct catalog *catalog, sqlite3_stmt *query, struct fresh *fresh)
 {
     struct found found;
+    int64_t number;
     const int code = find(query, fresh->snapshot->id, &found);
     const bool is_known = code == SQLITE_ROW;
     const bool is_other =
@@ -195,8 +235,10 @@ static bool note(struct catalog *catalog, sqlite3_stmt *query, const struct fres
         return true;
     sqlite3_reset(query); /* what it read is not to be changed under it */
     if (!catalog_begin(catalog)
-        || !(is_known ? change(catalog, &found, is_other, fresh) : add(catalog, fresh)))
+        || !(is_known ? change(catalog, &found, is_other, fresh, &number)
+                      : add(catalog, fresh, &number)))
         return false;
+    index_put(&catalog->index, number, TAKE_AS(fresh->entry, NULL));
     if (is_known)
         count_out(&catalog->totals, &found);
     count_in(&catalog->totals, fresh);
@@ -210,20 +252,18 @@ static bool note(struct catalog *catalog, sqlite3_stmt *query, const struct fres
 void catalog_note(struct catalog *catalog, const struct snapshot *snapshot,
                   const struct sighting *seen, enum catalog_cause cause)
 {
-    struct fresh fresh = {.snapshot = snapshot, .seen = seen};
+    auto_fresh struct fresh fresh = {.snapshot = snapshot, .seen = seen};
 
     (void)cause;
-    bool is_rendered = render(snapshot, &fresh.json) && list_words(snapshot, &fresh.words);
+    bool is_prepared = prepare(&fresh);
     pthread_mutex_lock(&catalog->mutex);
     if (catalog->database.handle) {
-        if (!is_rendered)
+        if (!is_prepared || !index_reserve(&catalog->index))
             catalog_fall_behind(catalog);
         else if (note(catalog, catalog_statement(catalog, STATEMENT_FIND), &fresh))
             sqlite3_reset(catalog_statement(catalog, STATEMENT_FIND));
     }
     pthread_mutex_unlock(&catalog->mutex);
-    text_clear(&fresh.json);
-    text_clear(&fresh.words);
 }
 
 static bool run_for(struct catalog *catalog, enum statement kind, int64_t number)
@@ -247,6 +287,7 @@ static void forget(struct catalog *catalog, const char *id, enum catalog_cause c
         || !run_for(catalog, STATEMENT_REMOVE, found.number)
         || !run_for(catalog, STATEMENT_REMOVE_DOCUMENT, found.number))
         return;
+    index_remove(&catalog->index, found.number);
     count_out(&catalog->totals, &found);
     catalog_set_totals(catalog);
     catalog_tell(catalog, cause == CAUSE_PRUNED ? EVENT_PRUNED : EVENT_DELETED, id);

@@ -13,12 +13,12 @@ static const char *const sources[STATEMENT__COUNT] = {
                        " WHERE id = ?1",
     [STATEMENT_ADD] = "INSERT INTO snapshot (id, inode, fingerprint, status, held, created_s,"
                       " created_ns, memory, architecture, openvmm_version, memory_bytes,"
-                      " state_bytes, allocated_bytes, words)"
+                      " state_bytes, allocated_bytes, labels)"
                       " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)",
     [STATEMENT_CHANGE] = "UPDATE snapshot SET inode = ?2, fingerprint = ?3, status = ?4,"
                          " held = ?5, created_s = ?6, created_ns = ?7, memory = ?8,"
                          " architecture = ?9, openvmm_version = ?10, memory_bytes = ?11,"
-                         " state_bytes = ?12, allocated_bytes = ?13, words = ?14"
+                         " state_bytes = ?12, allocated_bytes = ?13, labels = ?14"
                          " WHERE id = ?1",
     [STATEMENT_ADD_DOCUMENT] = "INSERT INTO document VALUES (?1, ?2)",
     [STATEMENT_CHANGE_DOCUMENT] = "UPDATE document SET json = ?2 WHERE number = ?1",
@@ -28,8 +28,10 @@ static const char *const sources[STATEMENT__COUNT] = {
                        " FROM snapshot WHERE number > ?1 ORDER BY number LIMIT ?2",
     [STATEMENT_LOOK] = "SELECT number, id, inode, fingerprint, allocated_bytes, status"
                        " FROM snapshot WHERE id = ?1",
-    [STATEMENT_COUNT] = "SELECT status, count(*), sum(memory_bytes), sum(state_bytes),"
-                        " sum(allocated_bytes) FROM snapshot GROUP BY status",
+    [STATEMENT_LOAD] = "SELECT number, id, status, held, created_s, created_ns, memory,"
+                       " architecture, openvmm_version, memory_bytes, state_bytes,"
+                       " allocated_bytes, labels FROM snapshot ORDER BY number",
+    [STATEMENT_DOCUMENT] = "SELECT json FROM document WHERE number = ?1",
     [STATEMENT_ADD_EVENT] = "INSERT INTO event VALUES (?1, ?2, ?3, ?4)",
     [STATEMENT_TRIM_EVENTS] = "DELETE FROM event WHERE number <= ?1",
     [STATEMENT_HISTORY] = "SELECT number, kind, id, at_ms FROM event ORDER BY number DESC LIMIT ?1",
@@ -54,7 +56,7 @@ static int prepare_handle(sqlite3 *handle)
     sqlite3_busy_timeout(handle, BUSY_MS);
     return sqlite3_exec(handle,
                         "PRAGMA synchronous = OFF; PRAGMA journal_mode = WAL;"
-                        "PRAGMA wal_autocheckpoint = 0; PRAGMA cache_size = -16384;"
+                        "PRAGMA wal_autocheckpoint = 0; PRAGMA cache_size = -8192;"
                         "PRAGMA mmap_size = 0; PRAGMA temp_store = MEMORY",
                         NULL, NULL, NULL);
 }
@@ -110,8 +112,6 @@ static int open_handle(const char *path, const char *store, struct database *dat
         code = schema_adopt(database->handle, store, why);
     if (code == SQLITE_OK)
         code = mark_open(database);
-    if (code == SQLITE_OK && !database->is_complete)
-        code = schema_underive(database->handle);
     return code == SQLITE_OK ? prepare(database) : code;
 }
 

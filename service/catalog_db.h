@@ -6,6 +6,7 @@
 #include <sqlite3.h>
 
 #include "service/catalog.h"
+#include "service/catalog_index.h"
 
 enum statement {
     STATEMENT_BEGIN,
@@ -19,7 +20,8 @@ enum statement {
     STATEMENT_REMOVE_DOCUMENT,
     STATEMENT_WALK,
     STATEMENT_LOOK,
-    STATEMENT_COUNT,
+    STATEMENT_LOAD,
+    STATEMENT_DOCUMENT,
     STATEMENT_SET_META,
     STATEMENT_ADD_EVENT,
     STATEMENT_TRIM_EVENTS,
@@ -58,7 +60,6 @@ struct catalog {
     const struct store *store;
     struct metrics *metrics;
     char *path;
-    uint64_t few; /* so many entries, and more, are not sorted to list some of them */
     struct event_hub *events;
     catalog_hook *hook;
     void *hook_context;
@@ -74,6 +75,7 @@ struct catalog {
     int wal_pages;    /* written since the log last began anew */
     /* By the monotonic clock. */
     uint64_t reopen_due_ns, commit_due_ns, reopened_ns;
+    struct catalog_index index; /* of what is in the database */
     struct catalog_totals totals;
 };
 
@@ -102,9 +104,6 @@ bool catalog_lock(struct catalog *catalog, struct error *err);
 
 /* A status as it is stored. */
 enum snapshot_status catalog_status(int value);
-
-/* To lower case, of ASCII alone, in which words of snapshots are compared. NULL is let be. */
-void catalog_fold(char *text);
 
 static inline sqlite3_stmt *catalog_statement(struct catalog *catalog, enum statement statement)
 {

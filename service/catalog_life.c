@@ -6,7 +6,6 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "service/catalog_db.h"
-#include "service/catalog_schema.h"
 #include "service/stage.h"
 
 #define SECOND UINT64_C(1000000000)
@@ -30,9 +29,6 @@
  * which on nobody may add to it meanwhile. */
 #define CHECKPOINT_PAGES 4096
 #define WAL_PAGES_MAX    32768
-
-/* So many are looked up and sorted in some 3 ms. Of 100,000 a walk meets 100 of them as soon. */
-#define FEW 2048
 
 /* How long a query waits for a catalogue that is being filled. */
 #define QUERY_WAIT_S 10
@@ -119,23 +115,53 @@ static bool open_somewhere(struct catalog *catalog)
     return open_memory(catalog) == SQLITE_OK;
 }
 
-/* Its own sums, from the start on. */
-static bool count_totals(struct catalog *catalog)
+static struct text column_text(sqlite3_stmt *row, int column)
 {
-    sqlite3_stmt *count = catalog_statement(catalog, STATEMENT_COUNT);
+    return (struct text){.data = (char *)sqlite3_column_blob(row, column),
+                         .len = (size_t)sqlite3_column_bytes(row, column)};
+}
+
+static struct index_row read_row(sqlite3_stmt *row)
+{
+    const char *id = (const char *)sqlite3_column_text(row, 1);
+
+    return (struct index_row){
+        .id = id ? id : "",
+        .status = catalog_status(sqlite3_column_int(row, 2)),
+        .held = sqlite3_column_int(row, 3),
+        .has_manifest = sqlite3_column_type(row, 7) != SQLITE_NULL,
+        .created_at = {sqlite3_column_int64(row, 4), sqlite3_column_int(row, 5)},
+        .memory = sqlite3_column_int64(row, 6),
+        .architecture = column_text(row, 7),
+        .openvmm_version = column_text(row, 8),
+        .state_bytes = (uint64_t)sqlite3_column_int64(row, 10),
+        .allocated_bytes = (uint64_t)sqlite3_column_int64(row, 11),
+        .labels = column_text(row, 12),
+    };
+}
+
+/* All entries into memory, and their sums: of whichever database it is from now on. */
+static bool load(struct catalog *catalog)
+{
+    sqlite3_stmt *rows = catalog_statement(catalog, STATEMENT_LOAD);
     struct catalog_totals totals = {0};
     int code;
 
-    while ((code = sqlite3_step(count)) == SQLITE_ROW) {
-        int status = sqlite3_column_int(count, 0);
-        if (status < 0 || status >= SNAPSHOT__COUNT)
-            continue;
-        totals.counts[status] = (uint64_t)sqlite3_column_int64(count, 1);
-        totals.bytes[FILE_MEMORY] += (uint64_t)sqlite3_column_int64(count, 2);
-        totals.bytes[FILE_STATE] += (uint64_t)sqlite3_column_int64(count, 3);
-        totals.allocated_bytes += (uint64_t)sqlite3_column_int64(count, 4);
+    index_clear(&catalog->index);
+    while ((code = sqlite3_step(rows)) == SQLITE_ROW) {
+        const struct index_row row = read_row(rows);
+        struct index_entry *entry = index_reserve(&catalog->index) ? index_make(&row) : NULL;
+        if (!entry) {
+            code = SQLITE_NOMEM;
+            break;
+        }
+        index_put(&catalog->index, sqlite3_column_int64(rows, 0), entry);
+        totals.counts[row.status]++;
+        totals.bytes[FILE_MEMORY] += (uint64_t)sqlite3_column_int64(rows, 9);
+        totals.bytes[FILE_STATE] += row.state_bytes;
+        totals.allocated_bytes += row.allocated_bytes;
     }
-    sqlite3_reset(count);
+    sqlite3_reset(rows);
     catalog->totals = totals;
     return catalog_check(catalog, code);
 }
@@ -163,7 +189,6 @@ struct catalog *catalog_open(const struct store *store, struct metrics *metrics,
     }
     catalog->store = store;
     catalog->metrics = metrics;
-    catalog->few = FEW;
     catalog->events = events;
     catalog->reopen_due_ns = catalog->commit_due_ns = NEVER;
     prepare_lock(catalog);
@@ -174,7 +199,7 @@ struct catalog *catalog_open(const struct store *store, struct metrics *metrics,
     }
     catalog->is_filled = catalog->database.is_complete;
     catalog->was_closed = catalog->database.was_closed;
-    if (count_totals(catalog))
+    if (load(catalog))
         catalog_load_events(catalog);
     return catalog;
 }
@@ -206,6 +231,7 @@ void catalog_close(struct catalog *catalog)
     if (catalog->database.handle && write_out(catalog) && catalog->is_complete)
         database_set_meta(&catalog->database, "closed", 1);
     database_close(&catalog->database);
+    index_clear(&catalog->index);
     pthread_cond_destroy(&catalog->changed);
     pthread_mutex_destroy(&catalog->mutex);
     free(catalog->path);
@@ -279,7 +305,7 @@ static bool reopen(struct catalog *catalog)
         return false;
     }
     catalog->is_complete = catalog->is_filled = false;
-    return (catalog->database.handle || replace(catalog)) && count_totals(catalog)
+    return (catalog->database.handle || replace(catalog)) && load(catalog)
         && catalog_load_events(catalog);
 }
 
@@ -307,8 +333,7 @@ void catalog_completed(struct catalog *catalog)
         if (!catalog->is_behind)
             catalog->reopen_due_ns =
                 catalog->in_memory ? clock_monotonic_ns() + MEMORY_REST_NS : NEVER;
-        if (!was_filled && write_out(catalog)
-            && catalog_check(catalog, schema_derive(catalog->database.handle)))
+        if (!was_filled && write_out(catalog))
             catalog_check(catalog, database_set_meta(&catalog->database, "complete", 1));
         catalog_set_totals(catalog);
         metrics_set(catalog->metrics, METRIC_SNAPSHOTS_COUNTED, 0, clock_unix_ms() * 1000000);

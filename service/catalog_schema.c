@@ -8,56 +8,6 @@
 
 #define APPLICATION_ID 0x766d736e /* "vmsn" */
 
-#define FILTERED "status, held, architecture, openvmm_version"
-
-#define ADD_LABELS                                     \
-    " INSERT INTO label SELECT key, value, new.number" \
-    " FROM json_each(new.json, '$.labels');"
-#define REMOVE_LABELS                                  \
-    " DELETE FROM label WHERE (key, value, number) IN" \
-    " (SELECT key, value, old.number FROM json_each(old.json, '$.labels'));"
-#define ADD_WORDS " INSERT INTO word (rowid, words) VALUES (new.number, new.words);"
-#define REMOVE_WORDS                         \
-    " INSERT INTO word (word, rowid, words)" \
-    " VALUES ('delete', old.number, old.words);"
-
-/* An index for each order, with all by which a list that is walked is filtered; what leads to the
- * few that a filter may mean; and what keeps labels and words as the tables are that they are made
- * from. While an empty catalogue is filled they would cost more than all the rest. */
-static const char derived[] =
-    "BEGIN IMMEDIATE;"
-    "CREATE INDEX by_created ON snapshot (created_s, created_ns, id, " FILTERED ", memory);"
-    "CREATE INDEX by_memory ON snapshot (memory, id, " FILTERED ", created_s, created_ns);"
-    "CREATE INDEX by_architecture ON snapshot (architecture);"
-    "CREATE INDEX by_version ON snapshot (openvmm_version);"
-    "CREATE INDEX by_status ON snapshot (status) WHERE status <> 0;"
-    "CREATE INDEX by_held ON snapshot (held) WHERE held <> 0;"
-    "INSERT INTO label SELECT key, value, number"
-    " FROM document, json_each(document.json, '$.labels') ORDER BY key, value, number;"
-    "CREATE INDEX label_of ON label (number, key, value);"
-    "INSERT INTO word (word) VALUES ('rebuild');"
-    "CREATE TRIGGER document_added AFTER INSERT ON document BEGIN" ADD_LABELS " END;"
-    "CREATE TRIGGER document_removed AFTER DELETE ON document BEGIN" REMOVE_LABELS " END;"
-    "CREATE TRIGGER document_changed AFTER UPDATE ON document BEGIN" REMOVE_LABELS ADD_LABELS
-    " END;"
-    "CREATE TRIGGER snapshot_added AFTER INSERT ON snapshot BEGIN" ADD_WORDS " END;"
-    "CREATE TRIGGER snapshot_removed AFTER DELETE ON snapshot BEGIN" REMOVE_WORDS " END;"
-    "CREATE TRIGGER snapshot_changed AFTER UPDATE OF words ON snapshot"
-    " WHEN new.words <> old.words BEGIN" REMOVE_WORDS ADD_WORDS " END;"
-    "COMMIT";
-
-static const char underived[] =
-    "BEGIN IMMEDIATE;"
-    "DROP INDEX IF EXISTS by_created; DROP INDEX IF EXISTS by_memory;"
-    "DROP INDEX IF EXISTS by_architecture; DROP INDEX IF EXISTS by_version;"
-    "DROP INDEX IF EXISTS by_status; DROP INDEX IF EXISTS by_held; DROP INDEX IF EXISTS label_of;"
-    "DROP TRIGGER IF EXISTS document_added; DROP TRIGGER IF EXISTS document_removed;"
-    "DROP TRIGGER IF EXISTS document_changed; DROP TRIGGER IF EXISTS snapshot_added;"
-    "DROP TRIGGER IF EXISTS snapshot_removed; DROP TRIGGER IF EXISTS snapshot_changed;"
-    "DELETE FROM label;"
-    "INSERT INTO word (word) VALUES ('delete-all');"
-    "COMMIT";
-
 /* A number, once released, never changes its meaning. One whose new columns must be read from disk
  * empties the table `snapshot` and removes `complete` from `meta`: all is then read again. */
 static const char *const migrations[] = {
@@ -74,8 +24,7 @@ static const char *const migrations[] = {
     " allocated_bytes INTEGER NOT NULL);"
     "CREATE TABLE document (number INTEGER PRIMARY KEY, json TEXT NOT NULL);",
 
-    /* 2. For lists (catalog_query.c). `words` is what a search looks into. What else lists need is
-     * made from these tables: see `derived`. */
+    /* 2. Lists were answered from indexes of these tables. */
     "DROP TABLE snapshot;"
     "CREATE TABLE snapshot (number INTEGER PRIMARY KEY, id TEXT NOT NULL,"
     " inode INTEGER NOT NULL, fingerprint INTEGER NOT NULL,"
@@ -84,7 +33,8 @@ static const char *const migrations[] = {
     " architecture TEXT, openvmm_version TEXT,"
     " memory_bytes INTEGER NOT NULL, state_bytes INTEGER NOT NULL,"
     " allocated_bytes INTEGER NOT NULL, words TEXT NOT NULL DEFAULT '');"
-    "CREATE INDEX by_id ON snapshot (id, " FILTERED ", created_s, created_ns, memory);"
+    "CREATE INDEX by_id ON snapshot (id, status, held, architecture, openvmm_version, created_s,"
+    " created_ns, memory);"
     "CREATE TABLE label (key TEXT NOT NULL, value TEXT NOT NULL, number INTEGER NOT NULL,"
     " PRIMARY KEY (key, value, number)) WITHOUT ROWID;"
     "CREATE VIRTUAL TABLE word USING fts5 (words, content = 'snapshot', content_rowid = 'number',"
@@ -96,6 +46,20 @@ static const char *const migrations[] = {
     /* 3. The latest events, for who comes back: `kind` is an enum event_kind. */
     ("CREATE TABLE event (number INTEGER PRIMARY KEY, kind INTEGER NOT NULL, id TEXT NOT NULL,"
      " at_ms INTEGER NOT NULL);"),
+
+    /* 4. Lists are answered from memory (catalog_index.h), which is loaded from here. Labels are
+     * packed. */
+    "DROP TABLE snapshot; DROP TABLE document; DROP TABLE label; DROP TABLE word_at;"
+    "DROP TABLE word;"
+    "CREATE TABLE snapshot (number INTEGER PRIMARY KEY, id TEXT UNIQUE NOT NULL,"
+    " inode INTEGER NOT NULL, fingerprint INTEGER NOT NULL,"
+    " status INTEGER NOT NULL, held INTEGER NOT NULL,"
+    " created_s INTEGER NOT NULL, created_ns INTEGER NOT NULL, memory INTEGER NOT NULL,"
+    " architecture TEXT, openvmm_version TEXT,"
+    " memory_bytes INTEGER NOT NULL, state_bytes INTEGER NOT NULL,"
+    " allocated_bytes INTEGER NOT NULL, labels BLOB NOT NULL DEFAULT x'');"
+    "CREATE TABLE document (number INTEGER PRIMARY KEY, json TEXT NOT NULL);"
+    "DELETE FROM meta WHERE key = 'complete';",
 };
 
 const int schema_version = sizeof migrations / sizeof migrations[0];
@@ -103,18 +67,6 @@ const int schema_version = sizeof migrations / sizeof migrations[0];
 static int run(sqlite3 *handle, const char *sql)
 {
     return sqlite3_exec(handle, sql, NULL, NULL, NULL);
-}
-
-int schema_underive(sqlite3 *handle)
-{
-    return run(handle, underived);
-}
-
-int schema_derive(sqlite3 *handle)
-{
-    int code = schema_underive(handle);
-
-    return code == SQLITE_OK ? run(handle, derived) : code;
 }
 
 static int refuse(const char *reason, const char **why)

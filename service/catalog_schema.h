@@ -15,8 +15,3 @@ int schema_migrate(sqlite3 *handle, int version, const char **why);
 /* Makes the database one of this store and of the documents that this program writes: it is emptied
  * where those would look different today. SQLITE_NOTADB, with `why`, for another store's. */
 int schema_adopt(sqlite3 *handle, const char *store, const char **why);
-
-/* Makes what lists need from the tables that are filled, and keeps it as they are from then on;
- * and undoes it, which makes filling them cheaper. */
-int schema_derive(sqlite3 *handle);
-int schema_underive(sqlite3 *handle);

@@ -4,13 +4,15 @@
 
 growth=()
 
-# What first pages are asked for with: each part of a filter, finding all, many, few and none.
+# What first pages are asked for with: each part of a filter, finding all, many, few and none; and parts that
+# find many each and hardly any together.
 filters=('' '?sort=created_at' '?sort=-created_at' '?sort=-memory_size_bytes' '?total=1'
     '?label=vm' '?label=vm:vm-077' '?label=vm:vm-077&sort=-created_at' '?label=vm:none&label=ring'
     '?architecture=aarch64' '?architecture=none' '?status=ready' '?status=damaged' '?held=true'
     '?openvmm_version=0.0.0' '?openvmm_version=none' '?memory_min=1' '?memory_max=1'
     '?created_before=2025-01-01T00:00:00Z' '?created_after=2030-01-01T00:00:00Z&sort=id'
-    '?q=vm-077' '?q=vm-' '?q=7a' '?q=z' '?q=zq' '?q=none' '?held=true&architecture=aarch64&q=zq&sort=created_at')
+    '?q=vm-077' '?q=vm-' '?q=7a' '?q=z' '?q=zq' '?q=none' '?held=true&architecture=aarch64&q=zq&sort=created_at'
+    '?label=ring:a&label=ring:b' '?label=ring:a&architecture=aarch64&total=1' '?architecture=aarch64&q=7a')
 declare -A pages=() # of each of them, and of a deep one, a column for each count
 slowest=0 slowest_of=
 
