@@ -78,8 +78,8 @@ static struct index_row row_of(const struct fresh *fresh)
         .created_at = {INT64_MIN, INT32_MIN},
         .memory = INT64_MIN,
         .labels = fresh->labels,
-        .allocated_bytes = fresh->seen->allocated_bytes,
         .state_bytes = snapshot->state_size_bytes,
+        .seen = *fresh->seen,
     };
 
     if (snapshot->has_manifest) {
@@ -122,8 +122,8 @@ static void bind_row(sqlite3_stmt *statement, const struct fresh *fresh)
     const struct index_row *row = &fresh->row;
 
     sqlite3_bind_text(statement, 1, row->id, -1, SQLITE_STATIC);
-    sqlite3_bind_int64(statement, 2, (int64_t)fresh->seen->inode);
-    sqlite3_bind_int64(statement, 3, (int64_t)fresh->seen->fingerprint);
+    sqlite3_bind_int64(statement, 2, (int64_t)row->seen.inode);
+    sqlite3_bind_int64(statement, 3, (int64_t)row->seen.fingerprint);
     sqlite3_bind_int(statement, 4, (int)row->status);
     sqlite3_bind_int(statement, 5, row->held);
     sqlite3_bind_int64(statement, 6, row->created_at.seconds);
@@ -133,7 +133,7 @@ static void bind_row(sqlite3_stmt *statement, const struct fresh *fresh)
     bind_text(statement, 10, row->has_manifest, &row->openvmm_version);
     sqlite3_bind_int64(statement, 11, (int64_t)fresh->snapshot->memory_size_bytes);
     sqlite3_bind_int64(statement, 12, (int64_t)row->state_bytes);
-    sqlite3_bind_int64(statement, 13, (int64_t)row->allocated_bytes);
+    sqlite3_bind_int64(statement, 13, (int64_t)row->seen.allocated_bytes);
     sqlite3_bind_blob(statement, 14, text_str(&row->labels), (int)row->labels.len, SQLITE_STATIC);
 }
 
@@ -370,25 +370,12 @@ bool catalog_find(struct catalog *catalog, const char *id, struct catalog_entry 
     return is_found;
 }
 
-static int walk(sqlite3_stmt *query, int64_t number, struct catalog_entry *out, size_t max,
-                size_t *count)
-{
-    int code;
-
-    sqlite3_bind_int64(query, 1, number);
-    sqlite3_bind_int64(query, 2, (int64_t)max);
-    for (*count = 0; (code = sqlite3_step(query)) == SQLITE_ROW; (*count)++)
-        out[*count] = take_entry(query);
-    sqlite3_reset(query);
-    return code;
-}
-
 bool catalog_walk(struct catalog *catalog, int64_t number, struct catalog_entry *out, size_t max,
                   size_t *count)
 {
     pthread_mutex_lock(&catalog->mutex);
-    sqlite3_stmt *query = catalog_statement(catalog, STATEMENT_WALK);
-    bool is_read = query && catalog_check(catalog, walk(query, number, out, max, count));
+    bool is_known = catalog->database.handle;
+    *count = is_known ? index_walk(&catalog->index, number, out, max) : 0;
     pthread_mutex_unlock(&catalog->mutex);
-    return is_read;
+    return is_known;
 }

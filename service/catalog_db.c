@@ -24,12 +24,10 @@ static const char *const sources[STATEMENT__COUNT] = {
     [STATEMENT_CHANGE_DOCUMENT] = "UPDATE document SET json = ?2 WHERE number = ?1",
     [STATEMENT_REMOVE] = "DELETE FROM snapshot WHERE number = ?1",
     [STATEMENT_REMOVE_DOCUMENT] = "DELETE FROM document WHERE number = ?1",
-    [STATEMENT_WALK] = "SELECT number, id, inode, fingerprint, allocated_bytes, status"
-                       " FROM snapshot WHERE number > ?1 ORDER BY number LIMIT ?2",
     [STATEMENT_LOOK] = "SELECT number, id, inode, fingerprint, allocated_bytes, status"
                        " FROM snapshot WHERE id = ?1",
-    [STATEMENT_LOAD] = "SELECT number, id, status, held, created_s, created_ns, memory,"
-                       " architecture, openvmm_version, memory_bytes, state_bytes,"
+    [STATEMENT_LOAD] = "SELECT number, id, inode, fingerprint, status, held, created_s, created_ns,"
+                       " memory, architecture, openvmm_version, memory_bytes, state_bytes,"
                        " allocated_bytes, labels FROM snapshot ORDER BY number",
     [STATEMENT_DOCUMENT] = "SELECT json FROM document WHERE number = ?1",
     [STATEMENT_ADD_EVENT] = "INSERT INTO event VALUES (?1, ?2, ?3, ?4)",

@@ -1,7 +1,5 @@
 #include "service/catalog_index.h"
 
-#include <assert.h>
-#include <stdio.h>
 #include <stdlib.h>
 
 #include "base/hash.h"
@@ -35,17 +33,18 @@ struct letters {
 
 struct index_entry {
     int64_t number;
+    uint64_t state_bytes;
+    struct sighting seen;
+    struct letters letters;
     int64_t memory;
     struct timestamp created_at;
-    struct letters letters;
     enum snapshot_status status;
     bool held, has_manifest;
     mark architecture, openvmm_version;
-    uint32_t label_count;
     /* Where the other texts begin, behind the id. Words are the id and each label as KEY:VALUE, in
      * lower case. */
     uint32_t architecture_at, version_at, labels_at, words_at;
-    uint64_t bytes;
+    uint32_t label_count;
     struct label_mark marks[]; /* of each label; behind them are the texts */
 };
 
@@ -59,7 +58,22 @@ static const char *id_of(const struct index_entry *entry)
     return text_at(entry, 0);
 }
 
+static void copy_id(const struct index_entry *entry, char out[ID_MAX + 1])
+{
+    memcpy(out, id_of(entry), entry->architecture_at); /* which begins behind its NUL */
+}
+
 /* ---- packed labels ---- */
+
+bool index_labels_are_packed(const struct text *labels)
+{
+    const char *at = text_str(labels);
+    size_t ends = 0;
+
+    for (size_t i = 0; i < labels->len; i++)
+        ends += at[i] == '\0';
+    return ends % 2 == 0 && (labels->len == 0 || at[labels->len - 1] == '\0');
+}
 
 bool index_pack_label(struct text *labels, const struct label *label)
 {
@@ -85,20 +99,24 @@ static bool next_label(const char **at, const char *end, struct label *out)
 
 /* ---- words ---- */
 
-static char fold(char letter)
-{
-    return letter >= 'A' && letter <= 'Z' ? (char)(letter - 'A' + 'a') : letter;
-}
-
-static void add_word(struct text *words, const struct label *label)
-{
-    text_appendf(words, "%c%s:%s", WORD_END, label->key, label->value);
-}
-
-static void fold_all(char *text)
+static void fold(char *text)
 {
     for (; *text; text++)
-        *text = fold(*text);
+        if (*text >= 'A' && *text <= 'Z')
+            *text = (char)(*text - 'A' + 'a');
+}
+
+/* Of an id and packed labels behind it: what ends each becomes what is between words, but at the
+ * end of all. */
+static void make_words(char *texts, size_t len)
+{
+    char between = WORD_END;
+
+    for (char *at = texts; (at = memchr(at, '\0', len - 1 - (size_t)(at - texts)));) {
+        *at = between;
+        between = between == ':' ? WORD_END : ':';
+    }
+    fold(texts);
 }
 
 static void set_bit(uint64_t *words, unsigned bit)
@@ -151,37 +169,39 @@ static uint32_t count_labels(const struct text *labels)
     return count;
 }
 
-/* Tells where the text begins. */
-static uint32_t add_text(struct text *texts, const struct text *text)
+/* Of all texts of an entry. */
+static size_t count_bytes(const struct index_row *row)
 {
-    const uint32_t at = (uint32_t)texts->len;
+    return 2 * (strlen(row->id) + 1) + row->architecture.len + row->openvmm_version.len
+        + 2 * row->labels.len;
+}
 
-    text_append(texts, text_str(text), text->len);
+/* Copies a text to where the others end, and tells where that was. */
+static uint32_t add_text(char *texts, uint32_t *len, const void *text, size_t text_len)
+{
+    const uint32_t at = *len;
+
+    memcpy(texts + at, text, text_len);
+    *len += (uint32_t)text_len;
     return at;
 }
 
-static uint32_t add_words(struct text *texts, const struct index_row *row)
+static void add_texts(struct index_entry *entry, const struct index_row *row)
 {
-    const uint32_t at = (uint32_t)texts->len;
-    const char *next = text_str(&row->labels);
-    struct label label;
+    char *texts = (char *)&entry->marks[entry->label_count];
+    const struct text *labels = &row->labels;
+    const size_t id_size = strlen(row->id) + 1;
+    uint32_t len = 0;
 
-    text_appends(texts, row->id);
-    while (next_label(&next, end_of(&row->labels), &label))
-        add_word(texts, &label);
-    if (text_append(texts, "", 1))
-        fold_all(texts->data + at);
-    return at;
-}
-
-/* All texts of a row, and where in them each begins. */
-static void add_texts(struct text *texts, const struct index_row *row, struct index_entry *out)
-{
-    text_append(texts, row->id, strlen(row->id) + 1);
-    out->architecture_at = add_text(texts, &row->architecture);
-    out->version_at = add_text(texts, &row->openvmm_version);
-    out->labels_at = add_text(texts, &row->labels);
-    out->words_at = add_words(texts, row);
+    add_text(texts, &len, row->id, id_size);
+    entry->architecture_at =
+        add_text(texts, &len, text_str(&row->architecture), row->architecture.len);
+    entry->version_at =
+        add_text(texts, &len, text_str(&row->openvmm_version), row->openvmm_version.len);
+    entry->labels_at = add_text(texts, &len, text_str(labels), labels->len);
+    entry->words_at = add_text(texts, &len, row->id, id_size);
+    add_text(texts, &len, text_str(labels), labels->len);
+    make_words(texts + entry->words_at, id_size + labels->len);
 }
 
 static void mark_labels(struct index_entry *entry)
@@ -197,8 +217,9 @@ static void mark_labels(struct index_entry *entry)
 
 struct index_entry *index_make(const struct index_row *row)
 {
-    auto_text struct text texts = {0};
-    struct index_entry head = {
+    const struct index_entry head = {
+        .state_bytes = row->state_bytes,
+        .seen = row->seen,
         .memory = row->memory,
         .created_at = row->created_at,
         .status = row->status,
@@ -208,18 +229,15 @@ struct index_entry *index_make(const struct index_row *row)
         .openvmm_version = mark_of(text_str(&row->openvmm_version), row->openvmm_version.len),
         .label_count = count_labels(&row->labels),
     };
-    const size_t front = sizeof head + head.label_count * sizeof *head.marks;
+    struct index_entry *entry =
+        malloc(sizeof head + head.label_count * sizeof *head.marks + count_bytes(row));
 
-    if (__builtin_add_overflow(row->allocated_bytes, row->state_bytes, &head.bytes))
-        head.bytes = UINT64_MAX;
-    add_texts(&texts, row, &head);
-    struct index_entry *entry = text_failed(&texts) ? NULL : malloc(front + texts.len);
     if (!entry)
         return NULL;
-    head.letters = letters_of(texts.data + head.words_at);
     *entry = head;
-    memcpy((char *)entry + front, texts.data, texts.len);
+    add_texts(entry, row);
     mark_labels(entry);
+    entry->letters = letters_of(text_at(entry, entry->words_at));
     return entry;
 }
 
@@ -247,39 +265,67 @@ bool index_describe(const struct index_entry *entry, const char *key, struct lis
     *out = (struct listed){.status = entry->status,
                            .held = entry->held,
                            .created_at = entry->created_at,
-                           .bytes = entry->bytes,
                            .label = value ? strdup(value) : NULL};
-    snprintf(out->id, sizeof out->id, "%s", id_of(entry));
+    copy_id(entry, out->id);
+    if (__builtin_add_overflow(entry->seen.allocated_bytes, entry->state_bytes, &out->bytes))
+        out->bytes = UINT64_MAX;
     return !value || out->label;
 }
 
 /* ---- orders ---- */
 
-/* Where an entry stands in a list: as struct snapshot_key, but the id is borrowed. */
+/* Where an entry stands in a list: as struct snapshot_key says, but the numbers that do not count
+ * there are the first bytes of the id here, which nearly always tell enough of it. */
 struct standing {
     int64_t major, minor;
     const char *id;
 };
 
+/* The first eight, so that these order as the bytes do: behind the end there are only the least. */
+static int64_t leading_bytes(const char *id, size_t len)
+{
+    uint64_t bytes = 0;
+
+    for (size_t i = 0; i < sizeof bytes; i++)
+        bytes = bytes << 8 | (i < len ? (unsigned char)id[i] : 0);
+    return (int64_t)(bytes ^ UINT64_C(1) << 63);
+}
+
+static struct standing standing_at(enum snapshot_sort sort, int64_t major, int64_t minor,
+                                   const char *id)
+{
+    const size_t len = strlen(id);
+    const size_t first = len < sizeof major ? len : sizeof major;
+
+    switch (sort) {
+    case SORT_CREATED_AT:
+        return (struct standing){major, minor, id};
+    case SORT_MEMORY_SIZE:
+        return (struct standing){major, leading_bytes(id, len), id};
+    default:
+        return (struct standing){leading_bytes(id, len), leading_bytes(id + first, len - first),
+                                 id};
+    }
+}
+
 static struct standing standing_of(const struct index_entry *entry, enum snapshot_sort sort)
 {
-    struct standing standing = {.id = id_of(entry)};
+    const bool by_time = sort == SORT_CREATED_AT;
 
-    if (sort == SORT_CREATED_AT) {
-        standing.major = entry->created_at.seconds;
-        standing.minor = entry->created_at.nanos;
-    } else if (sort == SORT_MEMORY_SIZE) {
-        standing.major = entry->memory;
-    }
-    return standing;
+    return standing_at(sort, by_time ? entry->created_at.seconds : entry->memory,
+                       entry->created_at.nanos, id_of(entry));
 }
 
 void index_key(const struct index_entry *entry, enum snapshot_sort sort, struct snapshot_key *out)
 {
-    const struct standing standing = standing_of(entry, sort);
-
-    *out = (struct snapshot_key){.major = standing.major, .minor = standing.minor};
-    snprintf(out->id, sizeof out->id, "%s", standing.id);
+    *out = (struct snapshot_key){0};
+    if (sort == SORT_CREATED_AT) {
+        out->major = entry->created_at.seconds;
+        out->minor = entry->created_at.nanos;
+    } else if (sort == SORT_MEMORY_SIZE) {
+        out->major = entry->memory;
+    }
+    copy_id(entry, out->id);
 }
 
 static int compare(struct standing a, struct standing b)
@@ -289,14 +335,6 @@ static int compare(struct standing a, struct standing b)
     if (a.minor != b.minor)
         return a.minor < b.minor ? -1 : 1;
     return strcmp(a.id, b.id);
-}
-
-static int compare_items(const void *a, const void *b, void *context)
-{
-    const enum snapshot_sort sort = *(const enum snapshot_sort *)context;
-
-    return compare(standing_of(*(struct index_entry *const *)a, sort),
-                   standing_of(*(struct index_entry *const *)b, sort));
 }
 
 /* How many entries stand before a place, or, if `including`, not behind it. */
@@ -317,17 +355,33 @@ static size_t count_before(const struct catalog_index *index, enum snapshot_sort
     return low;
 }
 
+/* What is compared lies together: to look it up in every entry would take most of the time. */
+struct placed {
+    struct standing standing;
+    struct index_entry *entry;
+};
+
+static int compare_placed(const void *a, const void *b)
+{
+    return compare(((const struct placed *)a)->standing, ((const struct placed *)b)->standing);
+}
+
 static bool sort_entries(struct catalog_index *index, enum snapshot_sort sort)
 {
-    const size_t size = sizeof(struct index_entry *);
-
     if (index->orders[sort] || index->count == 0)
         return true;
-    index->orders[sort] = malloc(index->room * size);
-    if (!index->orders[sort])
+    auto_free struct placed *placed = malloc(index->count * sizeof *placed);
+    struct index_entry **order = malloc(index->room * sizeof(struct index_entry *));
+    if (!placed || !order) {
+        free(order);
         return false;
-    memcpy(index->orders[sort], index->entries, index->count * size);
-    qsort_r(index->orders[sort], index->count, size, compare_items, &sort);
+    }
+    for (size_t i = 0; i < index->count; i++)
+        placed[i] = (struct placed){standing_of(index->entries[i], sort), index->entries[i]};
+    qsort(placed, index->count, sizeof *placed, compare_placed);
+    for (size_t i = 0; i < index->count; i++)
+        order[i] = placed[i].entry;
+    index->orders[sort] = order;
     return true;
 }
 
@@ -438,12 +492,33 @@ void index_put(struct catalog_index *index, int64_t number, struct index_entry *
     add_at(index, at, entry);
 }
 
+void index_sort(struct catalog_index *index)
+{
+    for (enum snapshot_sort i = 0; i < SORT__COUNT; i++)
+        (void)sort_entries(index, i);
+}
+
 void index_remove(struct catalog_index *index, int64_t number)
 {
     const size_t at = place_of(index, number);
 
     if (has_number(index, at, number))
         remove_at(index, at);
+}
+
+size_t index_walk(const struct catalog_index *index, int64_t number, struct catalog_entry *out,
+                  size_t max)
+{
+    const size_t from = place_of(index, number + 1);
+    size_t count;
+
+    for (count = 0; count < max && from + count < index->count; count++) {
+        const struct index_entry *entry = index->entries[from + count];
+        out[count] = (struct catalog_entry){
+            .number = entry->number, .seen = entry->seen, .status = entry->status};
+        copy_id(entry, out[count].id);
+    }
+    return count;
 }
 
 /* ---- filters ---- */
@@ -485,7 +560,7 @@ static bool prepare_part(struct sieve *sieve)
     sieve->part = strdup(sieve->filter->part);
     if (!sieve->part)
         return false;
-    fold_all(sieve->part);
+    fold(sieve->part);
     sieve->letters = letters_of(sieve->part);
     return true;
 }
@@ -587,11 +662,27 @@ static uint64_t count_meant(const struct catalog_index *index, const struct siev
 /* How many entries of an order a list has before it begins, or goes on. */
 static size_t find_start(const struct catalog_index *index, const struct snapshot_query *query)
 {
-    const struct standing after = {query->after.major, query->after.minor, query->after.id};
+    const struct snapshot_key *after = &query->after;
 
     if (!query->has_after)
         return query->is_descending ? index->count : 0;
-    return count_before(index, query->sort, after, !query->is_descending);
+    return count_before(index, query->sort,
+                        standing_at(query->sort, after->major, after->minor, after->id),
+                        !query->is_descending);
+}
+
+/* Entries lie all over memory, whose answer takes longer than to look at one: so far ahead of that
+ * it is asked for, as far as the marks of a label or two. */
+#define AHEAD      12
+#define CACHE_LINE 64
+#define LINES      3
+
+static void ask_for(const struct catalog_index *index, enum snapshot_sort sort, size_t at)
+{
+    const char *entry = at < index->count ? (const char *)index->orders[sort][at] : NULL;
+
+    for (size_t i = 0; entry && i < LINES; i++)
+        __builtin_prefetch(entry + i * CACHE_LINE);
 }
 
 static void select_page(const struct catalog_index *index, const struct snapshot_query *query,
@@ -603,13 +694,16 @@ static void select_page(const struct catalog_index *index, const struct snapshot
     *count = 0;
     if (query->is_descending)
         while (start > 0 && *count <= query->limit) {
+            ask_for(index, query->sort, start - AHEAD);
             if (is_meant(items[--start], sieve))
                 out[(*count)++] = items[start];
         }
     else
-        for (; start < index->count && *count <= query->limit; start++)
+        for (; start < index->count && *count <= query->limit; start++) {
+            ask_for(index, query->sort, start + AHEAD);
             if (is_meant(items[start], sieve))
                 out[(*count)++] = items[start];
+        }
 }
 
 bool index_find(struct catalog_index *index, const struct snapshot_query *query,

@@ -123,46 +123,57 @@ static struct text column_text(sqlite3_stmt *row, int column)
 
 static struct index_row read_row(sqlite3_stmt *row)
 {
-    const char *id = (const char *)sqlite3_column_text(row, 1);
-
-    return (struct index_row){
-        .id = id ? id : "",
-        .status = catalog_status(sqlite3_column_int(row, 2)),
-        .held = sqlite3_column_int(row, 3),
-        .has_manifest = sqlite3_column_type(row, 7) != SQLITE_NULL,
-        .created_at = {sqlite3_column_int64(row, 4), sqlite3_column_int(row, 5)},
-        .memory = sqlite3_column_int64(row, 6),
-        .architecture = column_text(row, 7),
-        .openvmm_version = column_text(row, 8),
-        .state_bytes = (uint64_t)sqlite3_column_int64(row, 10),
-        .allocated_bytes = (uint64_t)sqlite3_column_int64(row, 11),
-        .labels = column_text(row, 12),
+    struct index_row out = {
+        .id = (const char *)sqlite3_column_text(row, 1),
+        .status = catalog_status(sqlite3_column_int(row, 4)),
+        .held = sqlite3_column_int(row, 5),
+        .memory = sqlite3_column_int64(row, 8),
+        .has_manifest = sqlite3_column_type(row, 9) != SQLITE_NULL,
+        .architecture = column_text(row, 9),
+        .openvmm_version = column_text(row, 10),
+        .state_bytes = (uint64_t)sqlite3_column_int64(row, 12),
+        .labels = column_text(row, 14),
     };
+
+    out.seen.inode = (uint64_t)sqlite3_column_int64(row, 2);
+    out.seen.fingerprint = (uint64_t)sqlite3_column_int64(row, 3);
+    out.seen.allocated_bytes = (uint64_t)sqlite3_column_int64(row, 13);
+    out.created_at.seconds = sqlite3_column_int64(row, 6);
+    out.created_at.nanos = sqlite3_column_int(row, 7);
+    return out;
+}
+
+static int load_row(struct catalog *catalog, sqlite3_stmt *row)
+{
+    const struct index_row read = read_row(row);
+    struct catalog_totals *totals = &catalog->totals;
+
+    if (!read.id || !id_is_valid(read.id) || !index_labels_are_packed(&read.labels))
+        return SQLITE_CORRUPT;
+    struct index_entry *entry = index_reserve(&catalog->index) ? index_make(&read) : NULL;
+    if (!entry)
+        return SQLITE_NOMEM;
+    index_put(&catalog->index, sqlite3_column_int64(row, 0), entry);
+    totals->counts[read.status]++;
+    totals->bytes[FILE_MEMORY] += (uint64_t)sqlite3_column_int64(row, 11);
+    totals->bytes[FILE_STATE] += read.state_bytes;
+    totals->allocated_bytes += read.seen.allocated_bytes;
+    return SQLITE_ROW;
 }
 
 /* All entries into memory, and their sums: of whichever database it is from now on. */
 static bool load(struct catalog *catalog)
 {
     sqlite3_stmt *rows = catalog_statement(catalog, STATEMENT_LOAD);
-    struct catalog_totals totals = {0};
     int code;
 
     index_clear(&catalog->index);
-    while ((code = sqlite3_step(rows)) == SQLITE_ROW) {
-        const struct index_row row = read_row(rows);
-        struct index_entry *entry = index_reserve(&catalog->index) ? index_make(&row) : NULL;
-        if (!entry) {
-            code = SQLITE_NOMEM;
-            break;
-        }
-        index_put(&catalog->index, sqlite3_column_int64(rows, 0), entry);
-        totals.counts[row.status]++;
-        totals.bytes[FILE_MEMORY] += (uint64_t)sqlite3_column_int64(rows, 9);
-        totals.bytes[FILE_STATE] += row.state_bytes;
-        totals.allocated_bytes += row.allocated_bytes;
-    }
+    catalog->totals = (struct catalog_totals){0};
+    do
+        if ((code = sqlite3_step(rows)) == SQLITE_ROW)
+            code = load_row(catalog, rows);
+    while (code == SQLITE_ROW);
     sqlite3_reset(rows);
-    catalog->totals = totals;
     return catalog_check(catalog, code);
 }
 
@@ -330,6 +341,7 @@ void catalog_completed(struct catalog *catalog)
     if (catalog->database.handle) {
         const bool was_filled = catalog->is_filled;
         catalog->is_complete = catalog->is_filled = true;
+        index_sort(&catalog->index);
         if (!catalog->is_behind)
             catalog->reopen_due_ns =
                 catalog->in_memory ? clock_monotonic_ns() + MEMORY_REST_NS : NEVER;

@@ -1,6 +1,7 @@
 #include "service/rescan.h"
 
 #include <pthread.h>
+#include <sys/resource.h>
 
 #include "base/clock.h"
 #include "service/watch.h"
@@ -144,10 +145,14 @@ static void look(struct rescan *rescan, enum reconcile_depth depth)
         rescan_request(rescan, depth, rescan->period_ns);
 }
 
+/* Of Linux: the niceness of this thread alone. */
+#define NICENESS 10
+
 static void *run(void *context)
 {
     struct rescan *rescan = context;
 
+    setpriority(PRIO_PROCESS, 0, NICENESS); /* whoever waits for an answer goes first */
     for (enum reconcile_depth depth; (depth = await(rescan)) < RECONCILE__COUNT;)
         look(rescan, depth);
     return NULL;

@@ -104,6 +104,40 @@ static void a_catalogue_of_any_version_is_brought_to_this_one(void **state)
     }
 }
 
+static void harm(const struct fixture *fixture, const char *sql)
+{
+    sqlite3 *handle = open_database(catalogue(fixture).text);
+
+    run(handle, sql);
+    sqlite3_close(handle);
+}
+
+static void what_makes_no_sense_is_read_from_disk_again(void **state)
+{
+    static const char *const harms[] = {
+        "UPDATE snapshot SET id = '../kept'",
+        "UPDATE snapshot SET id = x'00'",
+        "UPDATE snapshot SET labels = x'61'",
+        "UPDATE snapshot SET labels = x'610062'",
+        "UPDATE snapshot SET labels = x'6100'",
+        "DELETE FROM document",
+    };
+    struct fixture *fixture = *state;
+    auto_text struct text expected = {0};
+
+    disk_write(fixture_memory(fixture).text, 4096, 'm');
+    fixture_create(fixture, "kept", fixture_memory(fixture).text, CAPTURE_LINK, 1);
+    list(fixture, &expected);
+    for (size_t i = 0; i < sizeof harms / sizeof harms[0]; i++) {
+        auto_text struct text now = {0};
+        fixture_close(fixture);
+        harm(fixture, harms[i]);
+        fixture_open(fixture);
+        list(fixture, &now);
+        assert_string_equal(text_str(&now), text_str(&expected));
+    }
+}
+
 static void a_migration_that_fails_leaves_the_database_as_it_was(void **state)
 {
     const char *why = NULL;
@@ -147,6 +181,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(a_catalogue_of_any_version_is_brought_to_this_one,
+                                        fixture_setup, fixture_teardown),
+        cmocka_unit_test_setup_teardown(what_makes_no_sense_is_read_from_disk_again,
                                         fixture_setup, fixture_teardown),
         cmocka_unit_test(a_migration_that_fails_leaves_the_database_as_it_was),
         cmocka_unit_test(a_database_of_a_later_version_is_left_alone),
