@@ -21,7 +21,7 @@ static int add_item(sqlite3_stmt *query, const struct index_entry *entry, const 
     struct listed *item = &page->items[page->count++];
 
     return index_describe(entry, label, item)
-        ? read_document(query, index_number(entry), &item->json)
+        ? read_document(query, entry->number, &item->json)
         : SQLITE_NOMEM;
 }
 
