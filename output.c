@@ -11,6 +11,22 @@ int output_fail(const struct options *command, const struct error *err)
     return EXIT_TROUBLE;
 }
 
+bool output_begins(const struct options *command, int argc, char *const argv[], void *values,
+                   const bool *help, int *status)
+{
+    struct error err;
+
+    if (!options_read(command, argc, argv, values, &err)) {
+        *status = output_fail(command, &err);
+        return false;
+    }
+    if (!*help)
+        return true;
+    options_print_help(command, stdout);
+    *status = 0;
+    return false;
+}
+
 bool output_line(struct text *line, struct error *err)
 {
     return (text_appends(line, "\n") || error_memory(err))

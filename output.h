@@ -8,7 +8,12 @@
 #define EXIT_BAD     1
 #define EXIT_TROUBLE 2
 
-/* Says on standard error what is wrong. */
+/* Reads the arguments of a command into `values`. False if that was all, with the exit status: it
+ * was asked for help, which `help` in there says, or there is something wrong with them. */
+bool output_begins(const struct options *command, int argc, char *const argv[], void *values,
+                   const bool *help, int *status);
+
+/* Says on standard error what is wrong; the exit status. */
 int output_fail(const struct options *command, const struct error *err);
 
 /* A line of standard output. ERR_IO, ERR_NO_SPACE, ERR_INTERNAL without memory. */

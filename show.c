@@ -67,13 +67,10 @@ int show_run(int argc, char *const argv[])
     AUTO(clear)
     struct show show = {0};
     struct error err;
+    int status;
 
-    if (!options_read(&show_options, argc, argv, &show, &err))
-        return output_fail(&show_options, &err);
-    if (show.help) {
-        options_print_help(&show_options, stdout);
-        return 0;
-    }
+    if (!output_begins(&show_options, argc, argv, &show, &show.help, &status))
+        return status;
     if (show.directories.count == 0) {
         error_set(&err, ERR_INVALID, "which directory? see vmsnapd show --help");
         return output_fail(&show_options, &err);

@@ -101,13 +101,10 @@ int validate_run(int argc, char *const argv[])
     AUTO(clear)
     struct validate validate = {0};
     struct error err;
+    int status;
 
-    if (!options_read(&validate_options, argc, argv, &validate, &err))
-        return output_fail(&validate_options, &err);
-    if (validate.help) {
-        options_print_help(&validate_options, stdout);
-        return 0;
-    }
+    if (!output_begins(&validate_options, argc, argv, &validate, &validate.help, &status))
+        return status;
     if (validate.directories.count != 1) {
         error_set(&err, ERR_INVALID, "give one directory: see vmsnapd validate --help");
         return output_fail(&validate_options, &err);

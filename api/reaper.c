@@ -3,6 +3,7 @@
 #include <sys/socket.h>
 
 #include "base/clock.h"
+#include "base/condition.h"
 
 #define MS ((uint64_t)1000000) /* nanoseconds */
 
@@ -20,14 +21,13 @@ static void cut_late(const struct reaper *reaper)
 static void *reap(void *context)
 {
     struct reaper *reaper = context;
-    struct timespec next;
+    uint64_t next_ns = clock_monotonic_ns();
 
-    clock_gettime(CLOCK_MONOTONIC, &next);
     pthread_mutex_lock(&reaper->mutex);
     while (!reaper->stopping) {
-        next.tv_sec++;
+        next_ns += 1000 * MS;
         while (!reaper->stopping
-               && pthread_cond_timedwait(&reaper->wake, &reaper->mutex, &next) == 0)
+               && condition_wait_until(&reaper->wake, &reaper->mutex, next_ns))
             continue;
         cut_late(reaper);
     }
@@ -37,15 +37,10 @@ static void *reap(void *context)
 
 bool reaper_start(struct reaper *reaper, struct error *err)
 {
-    pthread_condattr_t monotonic;
-
     reaper->first = NULL;
     reaper->stopping = false;
     pthread_mutex_init(&reaper->mutex, NULL);
-    pthread_condattr_init(&monotonic);
-    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
-    pthread_cond_init(&reaper->wake, &monotonic);
-    pthread_condattr_destroy(&monotonic);
+    condition_init(&reaper->wake);
     if (pthread_create(&reaper->thread, NULL, reap, reaper) == 0) {
         pthread_setname_np(reaper->thread, "reaper");
         return true;

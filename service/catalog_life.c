@@ -4,6 +4,7 @@
 #include <sys/statvfs.h>
 
 #include "base/clock.h"
+#include "base/condition.h"
 #include "base/log.h"
 #include "service/catalog_db.h"
 #include "service/stage.h"
@@ -177,17 +178,6 @@ static bool load(struct catalog *catalog)
     return catalog_check(catalog, code);
 }
 
-static void prepare_lock(struct catalog *catalog)
-{
-    pthread_condattr_t attributes;
-
-    pthread_mutex_init(&catalog->mutex, NULL);
-    pthread_condattr_init(&attributes);
-    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-    pthread_cond_init(&catalog->changed, &attributes);
-    pthread_condattr_destroy(&attributes);
-}
-
 struct catalog *catalog_open(const struct store *store, struct metrics *metrics,
                              struct event_hub *events, struct error *err)
 {
@@ -202,7 +192,8 @@ struct catalog *catalog_open(const struct store *store, struct metrics *metrics,
     catalog->metrics = metrics;
     catalog->events = events;
     catalog->reopen_due_ns = catalog->commit_due_ns = NEVER;
-    prepare_lock(catalog);
+    pthread_mutex_init(&catalog->mutex, NULL);
+    condition_init(&catalog->changed);
     if (!open_somewhere(catalog)) {
         error_memory(err);
         catalog_close(catalog);
@@ -414,11 +405,6 @@ void catalog_stop(struct catalog *catalog)
     pthread_mutex_unlock(&catalog->mutex);
 }
 
-static struct timespec time_of(uint64_t ns)
-{
-    return (struct timespec){.tv_sec = (time_t)(ns / SECOND), .tv_nsec = (long)(ns % SECOND)};
-}
-
 static enum catalog_task await(struct catalog *catalog)
 {
     while (!catalog->is_stopped) {
@@ -427,10 +413,10 @@ static enum catalog_task await(struct catalog *catalog)
             return TASK_REOPEN;
         if (now >= catalog->commit_due_ns)
             return TASK_COMMIT;
-        const struct timespec due = time_of(catalog->reopen_due_ns < catalog->commit_due_ns
-                                                ? catalog->reopen_due_ns
-                                                : catalog->commit_due_ns);
-        pthread_cond_timedwait(&catalog->changed, &catalog->mutex, &due);
+        condition_wait_until(&catalog->changed, &catalog->mutex,
+                             catalog->reopen_due_ns < catalog->commit_due_ns
+                                 ? catalog->reopen_due_ns
+                                 : catalog->commit_due_ns);
     }
     return TASK_END;
 }
@@ -459,12 +445,12 @@ bool catalog_begin(struct catalog *catalog)
 
 bool catalog_lock(struct catalog *catalog, struct error *err)
 {
-    const struct timespec due = time_of(clock_monotonic_ns() + QUERY_WAIT_S * SECOND);
-    int waited = 0;
+    const uint64_t due_ns = clock_monotonic_ns() + QUERY_WAIT_S * SECOND;
 
     pthread_mutex_lock(&catalog->mutex);
-    while (!catalog->is_complete && !catalog->is_stopped && waited == 0)
-        waited = pthread_cond_timedwait(&catalog->changed, &catalog->mutex, &due);
+    while (!catalog->is_complete && !catalog->is_stopped
+           && condition_wait_until(&catalog->changed, &catalog->mutex, due_ns))
+        continue;
     if (catalog->is_complete)
         return true;
     pthread_mutex_unlock(&catalog->mutex);

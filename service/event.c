@@ -5,6 +5,7 @@
 #include <sys/queue.h>
 
 #include "base/clock.h"
+#include "base/condition.h"
 
 /* More than the history: who resumes at its far end still has time to read. */
 #define RING 16384
@@ -118,10 +119,7 @@ static void rest(struct event_hub *hub)
         pthread_cond_wait(&hub->wake, &hub->mutex);
         return;
     }
-    uint64_t due = beat_due(reader);
-    const struct timespec until = {.tv_sec = (time_t)(due / (1000 * MS)),
-                                   .tv_nsec = (long)(due % (1000 * MS))};
-    pthread_cond_timedwait(&hub->wake, &hub->mutex, &until);
+    condition_wait_until(&hub->wake, &hub->mutex, beat_due(reader));
 }
 
 static void *tend(void *context)
@@ -153,7 +151,6 @@ static void free_hub(struct event_hub *hub)
 static struct event_hub *make_hub(void)
 {
     struct event_hub *hub = calloc(1, sizeof *hub);
-    pthread_condattr_t monotonic;
 
     if (!hub)
         return NULL;
@@ -161,10 +158,7 @@ static struct event_hub *make_hub(void)
     TAILQ_INIT(&hub->awake);
     TAILQ_INIT(&hub->asleep);
     pthread_mutex_init(&hub->mutex, NULL);
-    pthread_condattr_init(&monotonic);
-    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
-    pthread_cond_init(&hub->wake, &monotonic);
-    pthread_condattr_destroy(&monotonic);
+    condition_init(&hub->wake);
     if (hub->ring)
         return hub;
     free_hub(hub);

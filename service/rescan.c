@@ -4,6 +4,7 @@
 #include <sys/resource.h>
 
 #include "base/clock.h"
+#include "base/condition.h"
 #include "service/watch.h"
 
 #define SECOND UINT64_C(1000000000)
@@ -29,13 +30,6 @@ struct rescan {
     uint64_t due_ns[RECONCILE__COUNT];
     uint64_t rested_ns; /* when its last rest ended, or is to end */
 };
-
-static void sleep_until(struct rescan *rescan, uint64_t ns)
-{
-    const struct timespec due = {.tv_sec = (time_t)(ns / SECOND), .tv_nsec = (long)(ns % SECOND)};
-
-    pthread_cond_timedwait(&rescan->changed, &rescan->mutex, &due);
-}
 
 static uint64_t count_work(const struct rescan *rescan)
 {
@@ -85,7 +79,7 @@ static enum reconcile_depth await(struct rescan *rescan)
             rescan->rested_ns = now;
             break;
         }
-        sleep_until(rescan, next);
+        condition_wait_until(&rescan->changed, &rescan->mutex, next);
     }
     pthread_mutex_unlock(&rescan->mutex);
     return depth;
@@ -116,7 +110,7 @@ static bool rest(void *context)
     if (count_work(rescan) >= STINT_NS) {
         owe_rest(rescan);
         while (!is_disturbed(rescan) && clock_monotonic_ns() < rescan->rested_ns)
-            sleep_until(rescan, rescan->rested_ns);
+            condition_wait_until(&rescan->changed, &rescan->mutex, rescan->rested_ns);
         rescan->rested_ns = clock_monotonic_ns();
     }
     bool goes_on = !is_disturbed(rescan);
@@ -158,17 +152,6 @@ static void *run(void *context)
     return NULL;
 }
 
-static void prepare(struct rescan *rescan)
-{
-    pthread_condattr_t attributes;
-
-    pthread_mutex_init(&rescan->mutex, NULL);
-    pthread_condattr_init(&attributes);
-    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-    pthread_cond_init(&rescan->changed, &attributes);
-    pthread_condattr_destroy(&attributes);
-}
-
 static void clear(struct rescan *rescan)
 {
     pthread_cond_destroy(&rescan->changed);
@@ -184,7 +167,8 @@ struct rescan *rescan_start(struct service *service, unsigned period_s, struct e
         error_memory(err);
         return NULL;
     }
-    prepare(rescan);
+    pthread_mutex_init(&rescan->mutex, NULL);
+    condition_init(&rescan->changed);
     rescan->service = service;
     rescan->period_ns = period_s * SECOND;
     rescan->rested_ns = clock_monotonic_ns();
