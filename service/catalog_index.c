@@ -182,12 +182,10 @@ bool index_reserve(struct catalog_index *index)
 
 static void add_at(struct catalog_index *index, size_t at, struct index_entry *entry)
 {
-    for (size_t i = 0; i < SORT__COUNT; i++) {
-        const enum snapshot_sort sort = (enum snapshot_sort)i;
+    for (enum snapshot_sort i = 0; i < SORT__COUNT; i++)
         if (index->orders[i])
             open_gap(index->orders[i], index->count,
-                     count_before(index, sort, standing_of(entry, sort), false), entry);
-    }
+                     count_before(index, i, standing_of(entry, i), false), entry);
     open_gap(index->entries, index->count, at, entry);
     index->count++;
 }
@@ -196,15 +194,31 @@ static void remove_at(struct catalog_index *index, size_t at)
 {
     struct index_entry *entry = index->entries[at];
 
-    for (size_t i = 0; i < SORT__COUNT; i++) {
-        const enum snapshot_sort sort = (enum snapshot_sort)i;
+    for (enum snapshot_sort i = 0; i < SORT__COUNT; i++)
         if (index->orders[i])
             close_gap(index->orders[i], index->count,
-                      count_before(index, sort, standing_of(entry, sort), false));
-    }
+                      count_before(index, i, standing_of(entry, i), false));
     close_gap(index->entries, index->count, at);
     index->count--;
     free(entry);
+}
+
+/* Whether both stand at the same place in every order. */
+static bool stand_alike(const struct index_entry *a, const struct index_entry *b)
+{
+    return timestamp_compare(a->created_at, b->created_at) == 0 && a->memory == b->memory
+        && strcmp(index_id(a), index_id(b)) == 0;
+}
+
+static void replace_at(struct catalog_index *index, size_t at, struct index_entry *entry)
+{
+    struct index_entry *old = index->entries[at];
+
+    for (enum snapshot_sort i = 0; i < SORT__COUNT; i++)
+        if (index->orders[i])
+            index->orders[i][count_before(index, i, standing_of(old, i), false)] = entry;
+    index->entries[at] = entry;
+    free(old);
 }
 
 static bool has_number(const struct catalog_index *index, size_t at, int64_t number)
@@ -215,10 +229,15 @@ static bool has_number(const struct catalog_index *index, size_t at, int64_t num
 void index_put(struct catalog_index *index, int64_t number, struct index_entry *entry)
 {
     const size_t at = place_of(index, number);
+    const bool is_known = has_number(index, at, number);
 
-    if (has_number(index, at, number))
-        remove_at(index, at);
     entry->number = number;
+    if (is_known && stand_alike(index->entries[at], entry)) {
+        replace_at(index, at, entry);
+        return;
+    }
+    if (is_known)
+        remove_at(index, at);
     add_at(index, at, entry);
 }
 
