@@ -150,3 +150,8 @@ int database_set_meta(struct database *database, const char *key, int64_t value)
     sqlite3_bind_int64(statement, 2, value);
     return database_run(statement);
 }
+
+enum snapshot_status catalog_status(int value)
+{
+    return value >= 0 && value < SNAPSHOT__COUNT ? (enum snapshot_status)value : SNAPSHOT_DAMAGED;
+}

@@ -38,23 +38,26 @@ static struct standing standing_at(enum snapshot_sort sort, int64_t major, int64
     }
 }
 
+static int64_t major_of(const struct index_entry *entry, enum snapshot_sort sort)
+{
+    if (sort == SORT_CREATED_AT)
+        return entry->created_at.seconds;
+    return sort == SORT_MEMORY_SIZE ? entry->memory : 0;
+}
+
+static int64_t minor_of(const struct index_entry *entry, enum snapshot_sort sort)
+{
+    return sort == SORT_CREATED_AT ? entry->created_at.nanos : 0;
+}
+
 static struct standing standing_of(const struct index_entry *entry, enum snapshot_sort sort)
 {
-    const bool by_time = sort == SORT_CREATED_AT;
-
-    return standing_at(sort, by_time ? entry->created_at.seconds : entry->memory,
-                       entry->created_at.nanos, index_id(entry));
+    return standing_at(sort, major_of(entry, sort), minor_of(entry, sort), index_id(entry));
 }
 
 void index_key(const struct index_entry *entry, enum snapshot_sort sort, struct snapshot_key *out)
 {
-    *out = (struct snapshot_key){0};
-    if (sort == SORT_CREATED_AT) {
-        out->major = entry->created_at.seconds;
-        out->minor = entry->created_at.nanos;
-    } else if (sort == SORT_MEMORY_SIZE) {
-        out->major = entry->memory;
-    }
+    *out = (struct snapshot_key){.major = major_of(entry, sort), .minor = minor_of(entry, sort)};
     index_copy_id(entry, out->id);
 }
 

@@ -56,11 +56,6 @@ static int list(struct catalog *catalog, const struct snapshot_query *query,
     return read_page(catalog_statement(catalog, STATEMENT_DOCUMENT), query, entries, count, page);
 }
 
-enum snapshot_status catalog_status(int value)
-{
-    return value >= 0 && value < SNAPSHOT__COUNT ? (enum snapshot_status)value : SNAPSHOT_DAMAGED;
-}
-
 /* False without an error: the catalogue is being mended, and to be asked again. */
 static bool ask(struct catalog *catalog, const struct snapshot_query *query,
                 const struct index_entry **entries, struct snapshot_page *page, struct error *err)
